@@ -31,7 +31,7 @@ const (
 // MaxDepth is how many tables and arrays may stand inside one another, the
 // outermost counted, in bytes that are decoded. libubox recurses without a
 // limit; what json-c parses has at most 31 levels.
-const MaxDepth = 128
+const MaxDepth = 1024
 
 // Table is a row of named values in the order of the wire. A value is one of
 //
