@@ -1,0 +1,167 @@
+# wgnetifd: build, tests and checks. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# The tools of `make lint`. They run at these versions by `go run`, so that
+# go.mod holds what the product stands on and nothing else. shellcheck is
+# Debian's: no module proxy has it, and an older one misses what this one finds.
+GOFUMPT        := go run mvdan.cc/gofumpt@v0.12.0
+STATICCHECK    := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+SHELLCHECK_MIN := 0.9.0
+
+# The packages whose bytes must not depend on the machine: their tests run on
+# 32-bit big-endian MIPS too, which is what many routers are.
+BIG_ENDIAN_PACKAGES := ./uci/... ./internal/plan/... ./internal/ubus/blobmsg/...
+BIG_ENDIAN          := GOOS=linux GOARCH=mips GOMIPS=softfloat CGO_ENABLED=0
+
+# OpenWrt's programs that `make test-openwrt` meets.
+OPENWRT_PROGRAMS := ubusd ubus netifd rpcd uci
+
+# What a binary for a small router may take: bytes raw, and as `xz -9`.
+SIZE_ARCH  ?= mipsel_24kc
+SIZE_LIMIT := 4600000
+XZ_LIMIT   := 1200000
+
+BENCH    ?= .
+FUZZTIME ?= 10s
+
+# Packages tested side by side; the namespaces and the userspace WireGuard of
+# one want a core each.
+TEST_PARALLEL ?= 2
+TEST_FLAGS    := -vet=off -count=1 -timeout 10m -p $(TEST_PARALLEL)
+
+# The same source, version and Go make the same binary, byte for byte, wherever
+# it is built: no path, no build id, no state of the checkout is in it.
+export GOFLAGS := -buildvcs=false
+VERSION        ?= $(or $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null | sed 's/^v//')),unknown)
+LDFLAGS        := -s -w -buildid= -X main.version=$(VERSION)
+
+# One table says what each OpenWrt architecture is built with.
+ARCH_TABLE := scripts/openwrt-arch.txt
+ifneq ($(ARCH),)
+  BUILD_ENV := $(shell awk -v arch='$(ARCH)' '$$1 == arch { $$1 = "GOOS=linux"; print }' $(ARCH_TABLE))
+  ifeq ($(BUILD_ENV),)
+    $(error ARCH=$(ARCH) is not an OpenWrt architecture that Go builds for; known: $(shell awk '!/^(#|$$)/ { print $$1 }' $(ARCH_TABLE)))
+  endif
+  BIN := bin/$(ARCH)
+else
+  BIN := bin
+endif
+
+# $(call go-test,ENVIRONMENT,FLAGS AND PACKAGES): go test, then what it skipped,
+# which go test itself does not show of a package that passes.
+define go-test
+	@mkdir -p bin; rm -f bin/$@.skipped
+	@echo '$(1) go test $(TEST_FLAGS) $(2)'; \
+	$(1) WGNETIFD_SKIP_LOG='$(CURDIR)/bin/$@.skipped' go test $(TEST_FLAGS) $(2) || status=$$?; \
+	if [ -s bin/$@.skipped ]; then echo 'skipped in $@:'; sed 's/^/  /' bin/$@.skipped; fi; \
+	exit $${status:-0}
+endef
+
+.PHONY: build
+build: ## bin/wgnetifd; with ARCH=NAME (as OpenWrt names it) bin/NAME/wgnetifd
+	$(BUILD_ENV) CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/wgnetifd ./cmd/wgnetifd
+
+.PHONY: cross
+cross: ## bin/NAME/wgnetifd for every OpenWrt architecture
+	for arch in $$(awk '!/^(#|$$)/ { print $$1 }' $(ARCH_TABLE)); do \
+		$(MAKE) --no-print-directory build ARCH=$$arch; \
+	done
+
+.PHONY: setup
+setup: ## install what tests, checks and demo need (as root; else say what is missing)
+	@scripts/setup
+
+.PHONY: test
+test: test-race test-big-endian ## all tests: with -race, and the codecs on big-endian MIPS
+
+.PHONY: test-race
+test-race: setup
+	$(call go-test,CGO_ENABLED=1,-race ./...)
+
+.PHONY: test-big-endian
+test-big-endian: setup
+	$(call go-test,$(BIG_ENDIAN),-exec qemu-mips-static $(BIG_ENDIAN_PACKAGES))
+
+.PHONY: test-openwrt
+test-openwrt: setup ## the tests that meet OpenWrt's own programs, which have to be on PATH
+	@missing=; for program in $(OPENWRT_PROGRAMS); do \
+		command -v $$program >/dev/null || missing="$$missing $$program"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "test-openwrt: not on PATH:$$missing (build them from OpenWrt's sources)" >&2; exit 1; \
+	fi
+	$(call go-test,CGO_ENABLED=1 WGNETIFD_OPENWRT=1,-race ./...)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: demo
+demo: setup build ## the main job, in network namespaces: router, client, ping, status
+	go build -o bin/demo ./test/demo
+	@exec bin/demo
+
+.PHONY: bench
+bench: setup build ## benchmarks (BENCH=regexp), start time, binary size
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	scripts/start-time bin/wgnetifd
+	@$(MAKE) --no-print-directory size
+
+.PHONY: size
+size: setup ## size of the binary on small routers (SIZE_ARCH), held to its limits
+	@for arch in $(SIZE_ARCH); do $(MAKE) --no-print-directory build ARCH=$$arch; done
+	@scripts/size $(SIZE_LIMIT) $(XZ_LIMIT) $(SIZE_ARCH:%=bin/%/wgnetifd)
+
+.PHONY: docs
+docs: ## write the option table of README.md from the schema
+	go run ./test/docs
+
+.PHONY: fmt
+fmt: ## format the Go files
+	$(GOFUMPT) -w .
+
+.PHONY: lint
+lint: lint-gofumpt lint-vet lint-staticcheck lint-shellcheck lint-skip ## all checks of the source
+
+.PHONY: lint-gofumpt
+lint-gofumpt:
+	@echo 'gofumpt'
+	@diff=$$($(GOFUMPT) -d .) && [ -z "$$diff" ] || \
+		{ printf '%s\n' "$$diff"; echo 'lint: run `make fmt`' >&2; exit 1; }
+
+# The second run finds what does not compile, or overflows, on 32 bits.
+.PHONY: lint-vet
+lint-vet:
+	go vet ./...
+	$(BIG_ENDIAN) go vet ./...
+
+.PHONY: lint-staticcheck
+lint-staticcheck:
+	$(STATICCHECK) ./...
+
+.PHONY: lint-shellcheck
+lint-shellcheck: setup
+	@have=$$(shellcheck --version | sed -n 's/^version: //p'); \
+	printf '%s\n' $(SHELLCHECK_MIN) "$$have" | sort -V -C || \
+		{ echo "lint: shellcheck $$have is older than $(SHELLCHECK_MIN)" >&2; exit 1; }
+	shellcheck $$(grep -rlE --exclude-dir=testdata '^#!.*\b(ba|da)?sh\b' .ci scripts test)
+
+# A skip that CI cannot forbid is a test that nobody misses.
+.PHONY: lint-skip
+lint-skip:
+	@echo 'tests are skipped by test/need alone'
+	@! grep -rnE --include='*.go' --exclude-dir=need '\b(t|tb|b|f)\.Skip(f|Now)?\(' . || \
+		{ echo 'lint: say it with test/need (in a fuzz target: return)' >&2; exit 1; }
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin build
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
