@@ -1,0 +1,242 @@
+package plan
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/wgnetifd/wgnetifd/uci/schema"
+)
+
+// HandshakeValid is how long after a handshake a session may still carry
+// packets: REJECT_AFTER_TIME of the WireGuard protocol.
+const HandshakeValid = 180 * time.Second
+
+// Applied is what we wrote last of each peer's endpoint, as configured. It
+// tells an endpoint that the user changed from one that the peer moved away
+// from by itself.
+type Applied map[schema.Key]AppliedEndpoint
+
+// AppliedEndpoint is an endpoint as it stood in the configuration when it was
+// written to the device.
+type AppliedEndpoint struct {
+	Host string
+	Port uint16
+}
+
+// Diff returns what has to be written to make the device what is desired. now is
+// the router's clock, by which handshakes are dated.
+func Diff(want *Desired, have *Actual, applied Applied, now time.Time) Changes {
+	var c Changes
+	if have.PrivateKey != want.PrivateKey {
+		c.PrivateKey = &want.PrivateKey
+	}
+	if want.ListenPort != 0 && have.ListenPort != want.ListenPort {
+		c.ListenPort = &want.ListenPort
+	}
+	if have.FwMark != want.FwMark {
+		c.FwMark = &want.FwMark
+	}
+	c.Peers = diffPeers(want.Peers, have.Peers, applied, now)
+	return c
+}
+
+func diffPeers(want []Peer, have []ActualPeer, applied Applied, now time.Time) []PeerChange {
+	there := make(map[schema.Key]*ActualPeer, len(have))
+	for n := range have {
+		there[have[n].PublicKey] = &have[n]
+	}
+	wanted := make(map[schema.Key]struct{}, len(want))
+	for n := range want {
+		wanted[want[n].PublicKey] = struct{}{}
+	}
+
+	var changes []PeerChange
+	for n := range have {
+		if _, ok := wanted[have[n].PublicKey]; !ok {
+			changes = append(changes, PeerChange{PublicKey: have[n].PublicKey, Remove: true})
+		}
+	}
+	ips := newIPMoves(want, there)
+	for n := range want {
+		w := &want[n]
+		h := there[w.PublicKey]
+		if h == nil {
+			changes = append(changes, newPeer(w))
+			continue
+		}
+		if c, differs := changePeer(w, h, ips, applied, now); differs {
+			changes = append(changes, c)
+		}
+	}
+	return changes
+}
+
+// newPeer is a peer that the device does not have. Its allowed IPs need no
+// replacing: it has none.
+func newPeer(w *Peer) PeerChange {
+	c := PeerChange{PublicKey: w.PublicKey, Endpoint: w.Endpoint, AllowedIPs: w.AllowedIPs}
+	if !w.PresharedKey.IsZero() {
+		c.PresharedKey = &w.PresharedKey
+	}
+	if w.Keepalive != 0 {
+		c.Keepalive = &w.Keepalive
+	}
+	return c
+}
+
+func changePeer(w *Peer, h *ActualPeer, ips *ipMoves, applied Applied, now time.Time) (c PeerChange, differs bool) {
+	c = PeerChange{PublicKey: w.PublicKey, Update: true}
+	if w.PresharedKey != h.PresharedKey {
+		c.PresharedKey, differs = &w.PresharedKey, true
+	}
+	if w.Keepalive != h.Keepalive {
+		c.Keepalive, differs = &w.Keepalive, true
+	}
+	if endpointDiffers(w, h, applied, now) {
+		c.Endpoint, differs = w.Endpoint, true
+	}
+	missing, surplus := ips.of(w, h)
+	switch {
+	case surplus:
+		c.ReplaceAllowedIPs, c.AllowedIPs, differs = true, w.AllowedIPs, true
+	case len(missing) > 0:
+		c.AllowedIPs, differs = missing, true
+	}
+	return c, differs
+}
+
+// endpointDiffers reports whether the endpoint has to be written. One that the
+// peer moved to by itself (roaming) is left alone while it works, unless the
+// configuration names another endpoint than the one that we wrote.
+func endpointDiffers(w *Peer, h *ActualPeer, applied Applied, now time.Time) bool {
+	if !w.Endpoint.IsValid() || w.Endpoint == h.Endpoint {
+		return false
+	}
+	if !h.Endpoint.IsValid() || w.Config == nil {
+		return true
+	}
+	last, known := applied[w.PublicKey]
+	if known && last != (AppliedEndpoint{w.Config.Endpoint.Host, w.Config.Endpoint.Port}) {
+		return true
+	}
+	// The configuration is as it was when we, or whoever made this device, wrote
+	// it: the peer roamed. A clock that was set back makes ages negative; then
+	// the session counts as old.
+	age := now.Sub(h.LastHandshake)
+	works := !h.LastHandshake.IsZero() && age >= 0 && age < HandshakeValid
+	return !works
+}
+
+// ipMoves knows where the device's allowed IPs are and where they should be. An
+// allowed IP that one peer loses to another needs no write to the loser: the
+// kernel moves it.
+type ipMoves struct {
+	have map[netip.Prefix]schema.Key // owner in the device
+	want map[netip.Prefix]schema.Key // owner as desired
+}
+
+// newIPMoves builds the maps only from peers whose lists differ: an unchanged
+// device of 10,000 peers needs none.
+func newIPMoves(want []Peer, there map[schema.Key]*ActualPeer) *ipMoves {
+	m := &ipMoves{have: map[netip.Prefix]schema.Key{}, want: map[netip.Prefix]schema.Key{}}
+	for n := range want {
+		w := &want[n]
+		h := there[w.PublicKey]
+		if h != nil && sameList(w.AllowedIPs, h.AllowedIPs) {
+			continue
+		}
+		for _, p := range w.AllowedIPs {
+			m.want[p] = w.PublicKey
+		}
+		if h == nil {
+			continue
+		}
+		for _, p := range h.AllowedIPs {
+			m.have[p] = h.PublicKey
+		}
+	}
+	return m
+}
+
+// of returns the allowed IPs that peer w misses, and whether it has some that it
+// should not have and that no other peer takes from it.
+func (m *ipMoves) of(w *Peer, h *ActualPeer) (missing []netip.Prefix, surplus bool) {
+	if sameList(w.AllowedIPs, h.AllowedIPs) {
+		return nil, false
+	}
+	for _, p := range w.AllowedIPs {
+		if m.have[p] != w.PublicKey {
+			missing = append(missing, p)
+		}
+	}
+	for _, p := range h.AllowedIPs {
+		if owner, wanted := m.want[p]; !wanted || owner.IsZero() {
+			return missing, true
+		}
+	}
+	return missing, false
+}
+
+// sameList reports whether two lists of allowed IPs are equal in the same order
+// or, for short lists, in any.
+func sameList(a, b []netip.Prefix) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	same := true
+	for n := range a {
+		if a[n] != b[n] {
+			same = false
+			break
+		}
+	}
+	return same
+}
+
+// DiffEndpoints returns what has to be written about endpoints alone: those of
+// peers whose configuration names a host. It is for names that were found after
+// everything else was written; have is the device as it was before that.
+func DiffEndpoints(want *Desired, have *Actual, applied Applied, now time.Time) []PeerChange {
+	there := make(map[schema.Key]*ActualPeer, len(have.Peers))
+	for n := range have.Peers {
+		there[have.Peers[n].PublicKey] = &have.Peers[n]
+	}
+	var changes []PeerChange
+	for n := range want.Peers {
+		w := &want.Peers[n]
+		if w.Config == nil || w.Config.Endpoint.Addr.IsValid() {
+			continue
+		}
+		h := there[w.PublicKey]
+		if h == nil {
+			h = &ActualPeer{}
+		}
+		if endpointDiffers(w, h, applied, now) {
+			changes = append(changes, PeerChange{PublicKey: w.PublicKey, Update: true, Endpoint: w.Endpoint})
+		}
+	}
+	return changes
+}
+
+// Endpoints returns the address that each desired peer is sent to once changes
+// are written: the one written, or the one that the device keeps.
+func Endpoints(want *Desired, have *Actual, changes []PeerChange) []netip.Addr {
+	at := make(map[schema.Key]netip.Addr, len(have.Peers))
+	for n := range have.Peers {
+		if e := have.Peers[n].Endpoint; e.IsValid() {
+			at[have.Peers[n].PublicKey] = e.Addr()
+		}
+	}
+	for n := range changes {
+		if e := changes[n].Endpoint; e.IsValid() {
+			at[changes[n].PublicKey] = e.Addr()
+		}
+	}
+	var out []netip.Addr
+	for n := range want.Peers {
+		if addr, ok := at[want.Peers[n].PublicKey]; ok {
+			out = append(out, addr)
+		}
+	}
+	return out
+}

@@ -1,0 +1,152 @@
+package plan
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Uplink is a route of the kernel's main table.
+type Uplink struct {
+	Dst     netip.Prefix
+	Gateway netip.Addr // invalid: the destination is on the link itself
+	Device  string
+	Metric  uint32
+}
+
+// HostRoute leads to one endpoint past the tunnel.
+type HostRoute struct {
+	Dst     netip.Addr
+	Gateway netip.Addr // invalid: on the link itself
+	Device  string
+}
+
+// Swallowed returns those of the endpoints that lie within the tunnel's own
+// routes, each once. Only these can need a host route, unless the configuration
+// names an uplink: for most interfaces there are none, and the kernel's table
+// need not be read.
+func Swallowed(endpoints []netip.Addr, tunnelRoutes []netip.Prefix) []netip.Addr {
+	if len(endpoints) == 0 || len(tunnelRoutes) == 0 {
+		return nil
+	}
+	tunnel := tableOf(tunnelRoutes)
+	var out []netip.Addr
+	for _, addr := range unicast(endpoints) {
+		if _, bits := tunnel.lookup(addr); bits >= 0 {
+			out = append(out, addr)
+		}
+	}
+	return out
+}
+
+// HostRoutes returns the host routes that endpoints need: those that the
+// tunnel's own routes would swallow, and, where an uplink is named, those that
+// would leave through another device. uplinks are the main table's routes
+// without our own; those through the tunnel's device do not count. uplink is the
+// named uplink's device; nil: any will do.
+//
+// lost are endpoints that need a host route while no uplink leads to them. The
+// time taken is linear in endpoints and in routes.
+func HostRoutes(endpoints []netip.Addr, tunnel string, tunnelRoutes []netip.Prefix, uplinks []Uplink, uplink *string) (routes []HostRoute, lost []netip.Addr) {
+	swallow := tableOf(tunnelRoutes)
+	var any, wanted prefixTable[Uplink]
+	for _, u := range uplinks {
+		if u.Device == tunnel {
+			continue
+		}
+		better := func(old Uplink) bool { return u.Metric < old.Metric }
+		any.put(u.Dst, u, better)
+		if uplink == nil || u.Device == *uplink {
+			wanted.put(u.Dst, u, better)
+		}
+	}
+	for _, addr := range unicast(endpoints) {
+		now, nowBits := any.lookup(addr)
+		_, tunnelBits := swallow.lookup(addr)
+		swallowed := tunnelBits >= 0 && tunnelBits >= nowBits
+		elsewhere := uplink != nil && (nowBits < 0 || now.Device != *uplink)
+		if !swallowed && !elsewhere {
+			continue
+		}
+		up, bits := wanted.lookup(addr)
+		if bits < 0 {
+			lost = append(lost, addr)
+			continue
+		}
+		routes = append(routes, HostRoute{Dst: addr, Gateway: up.Gateway, Device: up.Device})
+	}
+	return routes, lost
+}
+
+// unicast returns the addresses that a route can be about, each once.
+func unicast(list []netip.Addr) []netip.Addr {
+	seen := make(map[netip.Addr]struct{}, len(list))
+	out := make([]netip.Addr, 0, len(list))
+	for _, addr := range list {
+		addr = addr.Unmap()
+		if !addr.IsValid() || addr.IsLinkLocalUnicast() || addr.IsLoopback() {
+			continue
+		}
+		if _, twice := seen[addr]; !twice {
+			seen[addr] = struct{}{}
+			out = append(out, addr)
+		}
+	}
+	return out
+}
+
+func tableOf(list []netip.Prefix) *prefixTable[struct{}] {
+	t := &prefixTable[struct{}]{}
+	for _, p := range list {
+		t.put(p.Masked(), struct{}{}, nil)
+	}
+	return t
+}
+
+// prefixTable finds the longest prefix that holds an address, by one look-up for
+// each length that occurs.
+type prefixTable[V any] struct {
+	entries map[netip.Prefix]V
+	lengths [2][]int // of IPv4 and IPv6, longest first
+}
+
+// put enters v, over an older entry only where better says so.
+func (t *prefixTable[V]) put(p netip.Prefix, v V, better func(old V) bool) {
+	if t.entries == nil {
+		t.entries = map[netip.Prefix]V{}
+	}
+	old, there := t.entries[p]
+	if there {
+		if better != nil && better(old) {
+			t.entries[p] = v
+		}
+		return
+	}
+	t.entries[p] = v
+	lengths := &t.lengths[family(p.Addr())]
+	at, found := slices.BinarySearchFunc(*lengths, p.Bits(), func(a, b int) int { return b - a })
+	if !found {
+		*lengths = slices.Insert(*lengths, at, p.Bits())
+	}
+}
+
+// lookup returns the entry of the longest prefix that holds addr, and its
+// length, or -1 when there is none.
+func (t *prefixTable[V]) lookup(addr netip.Addr) (v V, bits int) {
+	for _, bits := range t.lengths[family(addr)] {
+		p, err := addr.Prefix(bits)
+		if err != nil {
+			continue
+		}
+		if v, ok := t.entries[p]; ok {
+			return v, bits
+		}
+	}
+	return v, -1
+}
+
+func family(a netip.Addr) int {
+	if a.Is4() {
+		return 0
+	}
+	return 1
+}

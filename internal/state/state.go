@@ -1,0 +1,195 @@
+// Package state keeps in /var/run/wgnetifd (tmpfs) what the next run has to
+// know and cannot see in the kernel or in UCI, and the lock that runs about one
+// interface share.
+package state
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/wgnetifd/wgnetifd/internal/plan"
+	"github.com/wgnetifd/wgnetifd/uci/schema"
+)
+
+// DefaultDir is where the state is kept.
+const DefaultDir = "/var/run/wgnetifd"
+
+// Dir is the folder that holds the state; the empty Dir is DefaultDir.
+type Dir string
+
+// State is what was done for one interface.
+type State struct {
+	// Applied are the endpoints that were written, as configured.
+	Applied plan.Applied
+	// HostRoutes were made by us and go with the interface.
+	HostRoutes []plan.HostRoute
+	// KernelRoutes: routes through the device were made by us, not by netifd.
+	KernelRoutes bool
+}
+
+func (d Dir) path(iface, ext string) (string, error) {
+	if iface == "" || strings.ContainsAny(iface, "/\x00") || iface[0] == '.' {
+		return "", fmt.Errorf("%q is no name of an interface", iface)
+	}
+	dir := string(d)
+	if dir == "" {
+		dir = DefaultDir
+	}
+	return filepath.Join(dir, iface+ext), nil
+}
+
+// Lock waits until no other process works on the interface and keeps others
+// away until unlock is called. The kernel gives the lock back when a process
+// that holds it is killed.
+func (d Dir) Lock(iface string) (unlock func(), err error) {
+	path, err := d.path(iface, ".lock")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	// Closing gives the lock back. The file stays: removing it would let two
+	// processes lock two files of one name.
+	return func() { f.Close() }, nil
+}
+
+// Load returns what was saved of the interface; an empty State if nothing was.
+// Lines that it does not understand, of another version or damaged, are left
+// out: what is missing is found again.
+func (d Dir) Load(iface string) (*State, error) {
+	path, err := d.path(iface, ".state")
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &State{Applied: plan.Applied{}}, err
+	}
+	return parse(data), nil
+}
+
+func parse(data []byte) *State {
+	s := &State{Applied: plan.Applied{}}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	for lines.Scan() {
+		words := strings.Fields(lines.Text())
+		if len(words) == 1 && words[0] == "kernelroutes" {
+			s.KernelRoutes = true
+		}
+		if len(words) != 4 {
+			continue
+		}
+		switch words[0] {
+		case "endpoint":
+			key, err := schema.ParseKey(words[1])
+			port, err2 := strconv.ParseUint(words[3], 10, 16)
+			if err == nil && err2 == nil {
+				s.Applied[key] = plan.AppliedEndpoint{Host: words[2], Port: uint16(port)}
+			}
+		case "route":
+			dst, err := netip.ParseAddr(words[1])
+			if err != nil {
+				continue
+			}
+			// "-": the destination is on the link.
+			gateway, err := netip.ParseAddr(words[2])
+			if err != nil && words[2] != "-" {
+				continue
+			}
+			s.HostRoutes = append(s.HostRoutes, plan.HostRoute{Dst: dst, Gateway: gateway, Device: words[3]})
+		}
+	}
+	return s
+}
+
+func (s *State) bytes() []byte {
+	var b bytes.Buffer
+	for key, e := range s.Applied {
+		fmt.Fprintf(&b, "endpoint %s %s %d\n", key, e.Host, e.Port)
+	}
+	for _, r := range s.HostRoutes {
+		gateway := "-"
+		if r.Gateway.IsValid() {
+			gateway = r.Gateway.String()
+		}
+		fmt.Fprintf(&b, "route %s %s %s\n", r.Dst, gateway, r.Device)
+	}
+	if s.KernelRoutes {
+		b.WriteString("kernelroutes\n")
+	}
+	return b.Bytes()
+}
+
+// OtherHostRoutes returns the host routes of all other interfaces.
+func (d Dir) OtherHostRoutes(iface string) []plan.HostRoute {
+	own, err := d.path(iface, ".state")
+	if err != nil {
+		return nil
+	}
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(own), "*.state"))
+	var out []plan.HostRoute
+	for _, file := range files {
+		if file == own {
+			continue
+		}
+		if data, err := os.ReadFile(file); err == nil {
+			out = append(out, parse(data).HostRoutes...)
+		}
+	}
+	return out
+}
+
+// Save writes what is known of the interface, whole or not at all.
+func (d Dir) Save(iface string, s *State) error {
+	path, err := d.path(iface, ".state")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	// The lock that the caller holds makes the name safe.
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, s.bytes(), 0o600); err != nil {
+		_ = os.Remove(tmp)
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// Remove forgets the interface.
+func (d Dir) Remove(iface string) error {
+	path, err := d.path(iface, ".state")
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

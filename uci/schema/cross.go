@@ -1,0 +1,78 @@
+package schema
+
+import (
+	"crypto/ecdh"
+	"net/netip"
+)
+
+type prefixKey = netip.Prefix
+
+// PublicKey returns the public key that belongs to the private key k (RFC 7748).
+func (k Key) PublicKey() Key {
+	priv, err := ecdh.X25519().NewPrivateKey(k[:])
+	if err != nil {
+		// Any 32 bytes are a private key of X25519; see crypto/ecdh.
+		return Key{}
+	}
+	return Key(priv.PublicKey().Bytes())
+}
+
+// crossCheck finds what is wrong between the peers of one interface: the
+// interface's own key, a key or an allowed IP that stands there twice. It looks
+// at each peer and each allowed IP once.
+func (i *Interface) crossCheck() {
+	var own Key
+	if !i.PrivateKey.IsZero() {
+		own = i.PrivateKey.PublicKey()
+	}
+	byKey := make(map[Key]*Peer, len(i.Peers))
+	total := 0
+	for n := range i.Peers {
+		p := &i.Peers[n]
+		if !p.Active() {
+			continue
+		}
+		if p.PublicKey == own {
+			p.leaveOut("public_key", p.PublicKey.String(),
+				"this is the interface's own public key; the other side's is right here")
+			continue
+		}
+		if first, twice := byKey[p.PublicKey]; twice {
+			p.leaveOut("public_key", p.PublicKey.String(),
+				"the same key as network."+first.Section+".public_key; each peer needs a key of its own")
+			continue
+		}
+		byKey[p.PublicKey] = p
+		total += len(p.AllowedIPs)
+	}
+	i.noteOverlaps(total)
+}
+
+// noteOverlaps notes allowed IPs that two peers have: WireGuard gives each
+// prefix to one peer, the last one wins (openwrt/openwrt#16210,
+// openwrt/packages#25974). The prefix stays with the peer that wins only, so that
+// a device that is right is not written again and again; a route to it that the
+// losing peer asks for is made all the same.
+func (i *Interface) noteOverlaps(total int) {
+	owner := make(map[prefixKey]*Peer, total)
+	for n := len(i.Peers) - 1; n >= 0; n-- {
+		p := &i.Peers[n]
+		if !p.Active() {
+			continue
+		}
+		kept := p.AllowedIPs[:0]
+		for _, prefix := range p.AllowedIPs {
+			if winner, taken := owner[prefix]; taken {
+				p.Problems = append(p.Problems, &Problem{
+					Level: Note, Section: p.Section, Option: "allowed_ips", Value: prefix.String(),
+					Text: "network." + winner.Section + " has the same allowed IP and comes later: it goes to that peer alone",
+				})
+				p.LostIPs = append(p.LostIPs, prefix)
+				continue
+			}
+			owner[prefix] = p
+			kept = append(kept, prefix)
+		}
+		p.AllowedIPs = kept
+	}
+}

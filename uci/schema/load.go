@@ -1,0 +1,196 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/wgnetifd/wgnetifd/uci"
+)
+
+// PackageName is the file in /etc/config that holds interfaces and peers.
+const PackageName = "network"
+
+// Proto is the name of the protocol in `option proto`.
+const Proto = "wireguard"
+
+var (
+	// ErrNoInterface: there is no such section.
+	ErrNoInterface = errors.New("there is no such interface section")
+	// ErrOtherProto: the section is of another protocol.
+	ErrOtherProto = errors.New("the interface is not of protocol wireguard")
+)
+
+// maxDeviceName is the length of the longest name of a network device
+// (IFNAMSIZ of linux/if.h less the NUL).
+const maxDeviceName = 15
+
+var (
+	interfaceByName = byName(interfaceOptions)
+	peerByName      = byName(peerOptions)
+)
+
+// Names returns the names of all interfaces of protocol wireguard, in the order
+// of the file.
+func Names(p *uci.Package) []string {
+	var out []string
+	for _, s := range p.OfType("interface") {
+		if proto, _ := s.Get("proto"); proto == Proto && !s.Anonymous {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
+
+// Load reads the interface name and its peers. What is wrong with single
+// options and peers is not an error: it stands in Problems, all of it, and the
+// peers that it makes useless are marked Invalid. The error is ErrNoInterface
+// or ErrOtherProto, wrapped.
+func Load(p *uci.Package, name string) (*Interface, error) {
+	s := p.Section(name)
+	if s == nil || s.Type != "interface" {
+		return nil, fmt.Errorf("network.%s: %w", name, ErrNoInterface)
+	}
+	if proto, _ := s.Get("proto"); proto != Proto {
+		return nil, fmt.Errorf("network.%s.proto: %q: %w", name, shorten(proto), ErrOtherProto)
+	}
+	i := &Interface{Name: name}
+	i.read(s)
+	sections := p.OfType(Proto + "_" + name)
+	i.Peers = make([]Peer, len(sections))
+	for n, ps := range sections {
+		i.Peers[n].read(ps, n)
+	}
+	i.crossCheck()
+	for n := range i.Peers {
+		i.Problems = append(i.Problems, i.Peers[n].Problems...)
+	}
+	return i, nil
+}
+
+func (i *Interface) read(s *uci.Section) {
+	if len(i.Name) > maxDeviceName {
+		i.Problems = append(i.Problems, &Problem{
+			Level: Fatal, Section: i.Name,
+			Text: "the name of a WireGuard interface has at most " + strconv.Itoa(maxDeviceName) + " characters, it is the name of the device too",
+		})
+	}
+	i.NeedsKey = true
+	for _, o := range s.Options {
+		spec := interfaceByName[o.Name]
+		if spec == nil || spec.set == nil {
+			continue
+		}
+		if o.Name == "private_key" {
+			i.NeedsKey = false
+		}
+		split := splitList
+		if o.Name == "ip6prefix" {
+			split = splitPrefixOptions
+		}
+		each(o, spec.List, split, func(value string, err error) {
+			if err == nil {
+				err = spec.set(i, value)
+			}
+			if err == nil {
+				return
+			}
+			level := levelOf(err)
+			if o.Name == "private_key" {
+				level = Fatal
+			}
+			i.Problems = append(i.Problems, problem(level, i.Name, &spec.Spec, value, err))
+		})
+	}
+}
+
+func (p *Peer) read(s *uci.Section, n int) {
+	p.ID, p.Section = s.Name, s.Name
+	if s.Anonymous {
+		p.Section = "@" + s.Type + "[" + strconv.Itoa(n) + "]"
+	}
+	p.Endpoint.Port = DefaultEndpointPort
+	hasKey := false
+	for _, o := range s.Options {
+		spec := peerByName[o.Name]
+		if spec == nil || spec.set == nil {
+			continue
+		}
+		hasKey = hasKey || o.Name == "public_key"
+		each(o, spec.List, splitList, func(value string, err error) {
+			if err == nil {
+				err = spec.set(p, value)
+			}
+			if err == nil {
+				return
+			}
+			level := levelOf(err)
+			p.Invalid = p.Invalid || level != Note
+			p.Problems = append(p.Problems, problem(level, p.Section, &spec.Spec, value, err))
+		})
+	}
+	if !hasKey {
+		p.leaveOut("public_key", "", "the peer has no public key; without it, it cannot be reached")
+	}
+	p.dropRepeated()
+}
+
+// dropRepeated keeps the first of allowed IPs that stand there twice.
+func (p *Peer) dropRepeated() {
+	if len(p.AllowedIPs) < 2 {
+		return
+	}
+	seen := make(map[prefixKey]struct{}, len(p.AllowedIPs))
+	kept := p.AllowedIPs[:0]
+	for _, prefix := range p.AllowedIPs {
+		if _, twice := seen[prefix]; !twice {
+			seen[prefix] = struct{}{}
+			kept = append(kept, prefix)
+		}
+	}
+	p.AllowedIPs = kept
+}
+
+func (p *Peer) leaveOut(option, value, text string) {
+	p.Invalid = true
+	p.Problems = append(p.Problems, &Problem{Level: LeftOut, Section: p.Section, Option: option, Value: value, Text: text})
+}
+
+// each calls f for every value of an option. An empty value is an absent one,
+// as for libuci.
+func each(o *uci.Option, list bool, split func(string) []string, f func(value string, err error)) {
+	if !list {
+		value := ""
+		if len(o.Values) > 0 {
+			value = strings.TrimFunc(o.Values[len(o.Values)-1], isBlank)
+		}
+		switch {
+		case len(o.Values) > 1:
+			f(value, errors.New("one value is right here, not a list"))
+		case value != "":
+			f(value, nil)
+		}
+		return
+	}
+	for _, v := range o.Values {
+		for _, item := range split(v) {
+			f(item, nil)
+		}
+	}
+}
+
+func levelOf(err error) Level {
+	var n note
+	if errors.As(err, &n) {
+		return Note
+	}
+	return LeftOut
+}
+
+func problem(level Level, section string, spec *Spec, value string, err error) *Problem {
+	if spec.Secret {
+		value = ""
+	}
+	return &Problem{Level: level, Section: section, Option: spec.Name, Value: value, Text: err.Error()}
+}
