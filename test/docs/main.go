@@ -70,7 +70,6 @@ func table(b *strings.Builder, title string, specs []schema.Spec) {
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", s.Name, cell(kind), cell(s.Default), cell(s.Help))
 	}
-	b.WriteByte('\n')
 }
 
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

@@ -1,0 +1,386 @@
+package status_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wgnetifd/wgnetifd/internal/netifd"
+	"github.com/wgnetifd/wgnetifd/internal/plan"
+	"github.com/wgnetifd/wgnetifd/internal/rtnl"
+	"github.com/wgnetifd/wgnetifd/internal/status"
+	"github.com/wgnetifd/wgnetifd/internal/ubus"
+	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
+	"github.com/wgnetifd/wgnetifd/internal/wgdev"
+	"github.com/wgnetifd/wgnetifd/uci"
+	"github.com/wgnetifd/wgnetifd/uci/schema"
+)
+
+const (
+	privKey  = "YAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="
+	ownKey   = "Y2FD6uTgrq+/bbBAXCNOtE+PGk8Papoh7qaWBpQUXn0="
+	peerKey1 = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+	peerKey2 = "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="
+	psk      = "/UwcSPg38hW/D9Y3tcS1FOV0K1wuURMbS0sesJEP5ak="
+)
+
+var update = flag.Bool("update", false, "write the goldens anew; look at them before they are committed")
+
+var now = time.Unix(1_800_000_000, 0)
+
+func key(t testing.TB, s string) schema.Key {
+	t.Helper()
+	k, err := schema.ParseKey(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+type bus map[string]blobmsg.Table
+
+func (b bus) Call(_ context.Context, path, _ string, _ blobmsg.Table) (blobmsg.Table, error) {
+	if s, ok := b[strings.TrimPrefix(path, "network.interface.")]; ok {
+		return s, nil
+	}
+	return nil, ubus.StatusNotFound
+}
+
+func sources(t testing.TB, config string) (*status.Sources, *wgdev.Fake, *rtnl.Fake) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "network"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	devices, kernel := wgdev.NewFake(), rtnl.NewFake()
+	return &status.Sources{
+		Config: uci.Dir{Config: dir, Save: filepath.Join(dir, "save")}, Devices: devices, Kernel: kernel,
+		Now: func() time.Time { return now },
+	}, devices, kernel
+}
+
+const config = `
+config interface 'wg0'
+	option proto 'wireguard'
+	option private_key '` + privKey + `'
+	option listen_port '51820'
+	list addresses '10.0.0.1/24'
+
+config wireguard_wg0
+	option description 'phone'
+	option public_key '` + peerKey1 + `'
+	option preshared_key '` + psk + `'
+	list allowed_ips '10.0.0.2/32'
+	option persistent_keepalive '25'
+
+config wireguard_wg0 'branch'
+	option public_key '` + peerKey2 + `'
+	option endpoint_host 'vpn.example.org'
+
+config wireguard_wg0
+	option description 'old laptop'
+	option disabled '1'
+	option public_key '` + ownKey + `'
+
+config wireguard_wg0
+	option description 'typo'
+	option public_key 'abc'
+
+config interface 'wg1'
+	option proto 'wireguard'
+	option disabled '1'
+`
+
+func upAndRunning(t testing.TB) *status.Sources {
+	src, devices, kernel := sources(t, config)
+	devices.Put("wg0", plan.Actual{
+		Exists: true, Up: true, MTU: 1420, ListenPort: 51820, PrivateKey: key(t, privKey), PublicKey: key(t, ownKey),
+		Peers: []plan.ActualPeer{
+			{
+				PublicKey: key(t, peerKey1), PresharedKey: key(t, psk), Keepalive: 25,
+				Endpoint: netip.MustParseAddrPort("[2001:db8::7]:4711"), AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/32")},
+				LastHandshake: now.Add(-72 * time.Second), RxBytes: 2048, TxBytes: 5 << 20,
+			},
+			{PublicKey: key(t, peerKey2)},
+		},
+	})
+	kernel.PutAddress("wg0", netip.MustParsePrefix("10.0.0.1/24"))
+	client := netifd.Client{Bus: bus{"wg0": {{Name: "up", Value: true}, {Name: "uptime", Value: int32(90)}}}}
+	src.Netifd = &client
+	return src
+}
+
+// TestText is what people see: who is connected, and why the others are not.
+func TestText(t *testing.T) {
+	snap, err := upAndRunning(t).Collect(context.Background(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := snap.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile("testdata/status.txt", []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("testdata/status.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
+
+// TestTable: the shape for programs. Neither of the secret keys is in it.
+func TestTable(t *testing.T) {
+	snap, err := upAndRunning(t).Collect(context.Background(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := blobmsg.AppendJSON(nil, snap.Table(status.Page{}))
+	for _, secret := range []string{privKey, psk} {
+		if strings.Contains(string(text), secret) {
+			t.Error("a secret key is in the status")
+		}
+	}
+	var got map[string]any
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile("testdata/status.json", append(blobmsg.AppendJSONIndent(nil, snap.Table(status.Page{})), '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile("testdata/status.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want map[string]any
+	if err := json.Unmarshal(data, &want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("table (-want +got):\n%s\n%s", diff, text)
+	}
+}
+
+// TestStates: one word and a reason for each peer.
+func TestStates(t *testing.T) {
+	tests := []struct {
+		name   string
+		peer   string
+		device *plan.ActualPeer
+		down   bool
+		want   status.State
+	}{
+		{name: "handshake just now", device: &plan.ActualPeer{LastHandshake: now}, want: status.Connected},
+		{name: "handshake 179 s ago", device: &plan.ActualPeer{LastHandshake: now.Add(-179 * time.Second)}, want: status.Connected},
+		{name: "handshake 180 s ago", device: &plan.ActualPeer{LastHandshake: now.Add(-180 * time.Second)}, want: status.Idle},
+		{name: "handshake in the future", device: &plan.ActualPeer{LastHandshake: now.Add(time.Hour)}, want: status.Idle},
+		{name: "never, endpoint known", peer: "option endpoint_host '192.0.2.1'", device: &plan.ActualPeer{Endpoint: netip.MustParseAddrPort("192.0.2.1:1")}, want: status.Connecting},
+		{name: "never, no address for the name", peer: "option endpoint_host 'x.example'", device: &plan.ActualPeer{}, want: status.Unresolved},
+		{name: "never, no endpoint", device: &plan.ActualPeer{}, want: status.Waiting},
+		{name: "interface down", down: true, device: &plan.ActualPeer{LastHandshake: now}, want: status.Down},
+		{name: "disabled", peer: "option disabled 1", want: status.Disabled},
+		{name: "invalid", peer: "option allowed_ips 10.0.0.0/33", want: status.Invalid},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			src, devices, _ := sources(t, "config interface wg0\n option proto wireguard\n option private_key "+privKey+
+				"\nconfig wireguard_wg0\n option public_key "+peerKey1+"\n "+tt.peer+"\n")
+			dev := plan.Actual{Exists: true, Up: !tt.down}
+			if tt.device != nil {
+				tt.device.PublicKey = key(t, peerKey1)
+				dev.Peers = []plan.ActualPeer{*tt.device}
+			}
+			devices.Put("wg0", dev)
+			snap, err := src.Collect(context.Background(), "wg0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := snap.Interfaces[0].Peers[0]
+			if p.State != tt.want || (p.Reason == "") != (tt.want == status.Connected) {
+				t.Errorf("state %s, reason %q; want %s", p.State, p.Reason, tt.want)
+			}
+		})
+	}
+}
+
+// TestPages: every peer is on exactly one page, pages are bounded, also where
+// the peers have long texts.
+func TestPages(t *testing.T) {
+	const peers = 1234
+	var b strings.Builder
+	b.WriteString("config interface wg0\n option proto wireguard\n option private_key " + privKey + "\n")
+	for n := range peers {
+		k := schema.Key{byte(n), byte(n >> 8), 31: 1}
+		fmt.Fprintf(&b, "config wireguard_wg0\n option public_key %s\n option description '%s'\n", k, strings.Repeat("x", 3000))
+	}
+	src, _, _ := sources(t, b.String())
+	snap, err := src.Collect(context.Background(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range []int{0, 1000, 7} {
+		seen := map[string]bool{}
+		for offset := 0; ; {
+			table := snap.Table(status.Page{Offset: offset, Limit: limit})
+			if n := len(blobmsg.AppendJSON(nil, table)); n > 768<<10 {
+				t.Fatalf("limit %d: a page of %d bytes", limit, n)
+			}
+			if total, _ := table.Int("total"); total != peers {
+				t.Fatalf("total is %d", total)
+			}
+			ifaces, _ := table.Table("interfaces")
+			wg0, _ := ifaces.Table("wg0")
+			list, _ := wg0.Array("peers")
+			for _, p := range list {
+				k, _ := p.(blobmsg.Table).String("public_key")
+				if seen[k] {
+					t.Fatalf("limit %d: %s is there twice", limit, k)
+				}
+				seen[k] = true
+			}
+			next, more := table.Int("next")
+			if !more {
+				break
+			}
+			if int(next) <= offset {
+				t.Fatalf("limit %d: no progress at %d", limit, offset)
+			}
+			offset = int(next)
+		}
+		if len(seen) != peers {
+			t.Errorf("limit %d: %d peers on all pages, want %d", limit, len(seen), peers)
+		}
+	}
+	all, _ := snap.All().Table("interfaces")
+	wg0, _ := all.Table("wg0")
+	if list, _ := wg0.Array("peers"); len(list) != peers {
+		t.Errorf("All has %d peers", len(list))
+	}
+}
+
+// TestWhyDown: an interface that is not up says why.
+func TestWhyDown(t *testing.T) {
+	const wg0 = "config interface wg0\n option proto wireguard\n"
+	tests := []struct {
+		name, config string
+		dev          *plan.Actual
+		netifd       bus
+		want         string
+	}{
+		{name: "disabled", config: wg0 + " option disabled 1\n", want: "disabled in the configuration"},
+		{name: "bad key", config: wg0 + " option private_key hush\n", want: "network.wg0.private_key: " + schema.ErrKey.Error()},
+		{name: "never brought up", config: wg0, want: "it was not brought up: ifup wg0"},
+		{name: "device down", config: wg0, dev: &plan.Actual{Exists: true}, want: "its device is down"},
+		{name: "netifd says down", config: wg0, dev: &plan.Actual{Exists: true, Up: true}, netifd: bus{"wg0": {{Name: "up", Value: false}}}, want: "netifd took it down"},
+		{name: "netifd at work", config: wg0, dev: &plan.Actual{Exists: true, Up: true}, netifd: bus{"wg0": {{Name: "pending", Value: true}}}, want: "netifd is bringing it up"},
+		{name: "device gone", config: wg0, netifd: bus{"wg0": {{Name: "up", Value: true}}}, want: "its device is gone although netifd says up: ifup wg0"},
+		{name: "netifd does not know it", config: wg0, netifd: bus{}, want: "netifd does not know the interface yet: /etc/init.d/network reload"},
+		{name: "error of netifd", config: wg0, want: "the kernel has no WireGuard", netifd: bus{"wg0": {{Name: "errors", Value: blobmsg.Array{
+			blobmsg.Table{{Name: "subsystem", Value: "wireguard"}, {Name: "code", Value: "NO_WIREGUARD"}, {Name: "data", Value: blobmsg.Array{"the kernel has no WireGuard"}}},
+		}}}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			src, devices, _ := sources(t, tt.config)
+			if tt.dev != nil {
+				devices.Put("wg0", *tt.dev)
+			}
+			if tt.netifd != nil {
+				src.Netifd = &netifd.Client{Bus: tt.netifd}
+			}
+			snap, err := src.Collect(context.Background(), "wg0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i := snap.Interfaces[0]; i.Up || i.Reason != tt.want {
+				t.Errorf("up %v, reason %q; want %q", i.Up, i.Reason, tt.want)
+			}
+		})
+	}
+}
+
+// TestWithoutConfiguration: a file that does not parse is said, and what the
+// kernel has is shown all the same.
+func TestWithoutConfiguration(t *testing.T) {
+	src, devices, kernel := sources(t, "config 'interface\n")
+	devices.Put("wg0", plan.Actual{Exists: true, Up: true, Peers: []plan.ActualPeer{{PublicKey: key(t, peerKey1)}}})
+	kernel.PutLink(rtnl.Link{Name: "wg0", Kind: "wireguard", Up: true})
+	kernel.PutLink(rtnl.Link{Name: "eth0"})
+	snap, err := src.Collect(context.Background(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parse *uci.ParseError
+	if !errors.As(snap.ConfigError, &parse) {
+		t.Errorf("ConfigError is %v", snap.ConfigError)
+	}
+	if len(snap.Interfaces) != 1 || snap.Interfaces[0].Configured || len(snap.Interfaces[0].Peers) != 1 {
+		t.Errorf("interfaces: %+v", snap.Interfaces)
+	}
+	var b strings.Builder
+	if err := snap.WriteText(&b); err != nil || !strings.HasPrefix(b.String(), "The configuration cannot be read") {
+		t.Errorf("text:\n%s", b.String())
+	}
+}
+
+func TestNoInterface(t *testing.T) {
+	src, _, _ := sources(t, config)
+	if _, err := src.Collect(context.Background(), "eth9"); !errors.Is(err, status.ErrNoInterface) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTerminal: a description cannot steer the terminal or start a line.
+func TestTerminal(t *testing.T) {
+	src, _, _ := sources(t, "config interface wg0\n option proto wireguard\nconfig wireguard_wg0\n option public_key "+peerKey1+
+		"\n option description 'a\x1b[2Jb\x07\nc'\n")
+	snap, err := src.Collect(context.Background(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := snap.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "peer a [2Jb  c: down\n") {
+		t.Errorf("text:\n%q", b.String())
+	}
+}
+
+func TestAgo(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0 s ago", 59 * time.Second: "59 s ago", 72 * time.Second: "1 min 12 s ago", 3725 * time.Second: "1 h 2 min ago",
+		49 * time.Hour: "2 d 1 h ago", -time.Second: "in the future: the router's clock was set back",
+	} {
+		if got := status.Ago(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestBytes(t *testing.T) {
+	for n, want := range map[uint64]string{
+		0: "0 B", 1023: "1023 B", 1024: "1.00 KiB", 5 << 20: "5.00 MiB", 1<<64 - 1: "16.00 EiB",
+	} {
+		if got := status.Bytes(n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}

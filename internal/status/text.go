@@ -1,0 +1,187 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxShown is how many allowed IPs of a peer people are shown.
+const maxShown = 20
+
+// WriteText prints the snapshot for people.
+func (s *Snapshot) WriteText(w io.Writer) error {
+	t := &text{}
+	if s.ConfigError != nil {
+		t.line("The configuration cannot be read; this is what the kernel has.")
+		t.line("  " + clean(s.ConfigError.Error()))
+		t.line("")
+	}
+	if len(s.Interfaces) == 0 {
+		t.line("There are no WireGuard interfaces.")
+	}
+	for n := range s.Interfaces {
+		if n > 0 {
+			t.line("")
+		}
+		t.iface(&s.Interfaces[n])
+	}
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+type text struct{ b strings.Builder }
+
+func (t *text) line(s string) { t.b.WriteString(s); t.b.WriteByte('\n') }
+
+func (t *text) field(name, value string) {
+	if value != "" {
+		fmt.Fprintf(&t.b, "  %-13s%s\n", name, clean(value))
+	}
+}
+
+func (t *text) iface(i *Interface) {
+	state := "up"
+	if !i.Up {
+		state = "down: " + clean(i.Reason)
+	}
+	t.line("interface " + i.Name + ": " + state)
+	if !i.PublicKey.IsZero() {
+		t.field("public key", i.PublicKey.String())
+	}
+	if i.ListenPort != 0 {
+		t.field("listen port", strconv.Itoa(int(i.ListenPort)))
+	}
+	t.field("addresses", prefixes(i.Addresses))
+	if i.FwMark != 0 {
+		t.field("fwmark", FwMark(i.FwMark))
+	}
+	if i.MTU != 0 {
+		t.field("mtu", strconv.Itoa(i.MTU))
+	}
+	t.field("peers", fmt.Sprintf("%d connected of %d", i.Connected(), i.Active()))
+	if !i.Configured {
+		t.field("note", "not in the configuration")
+	}
+	for _, p := range i.Problems {
+		if p.Section == i.Name { // those of peers stand with the peers
+			t.field("problem", p.Error())
+		}
+	}
+	for _, e := range i.Errors {
+		if len(i.Problems) == 0 {
+			t.field("netifd", strings.TrimSpace(e.Code+" "+strings.Join(e.Words, " ")))
+		}
+	}
+	for n := range i.Peers {
+		t.line("")
+		t.peer(&i.Peers[n])
+	}
+}
+
+func (t *text) peer(p *Peer) {
+	t.line("  peer " + clean(p.Name) + ": " + string(p.State))
+	field := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&t.b, "    %-15s%s\n", name, clean(value))
+		}
+	}
+	field("reason", p.Reason)
+	for _, problem := range p.Problems[:min(len(p.Problems), maxShown)] {
+		if text := problem.Error(); text != p.Reason {
+			field("problem", text)
+		}
+	}
+	if !p.PublicKey.IsZero() {
+		field("public key", p.PublicKey.String())
+	}
+	switch {
+	case p.Endpoint.IsValid():
+		field("endpoint", p.Endpoint.String())
+	case p.EndpointHost != "":
+		field("endpoint", HostPort(p.EndpointHost, p.EndpointPort)+" (not in use)")
+	}
+	field("allowed ips", prefixes(p.AllowedIPs))
+	if !p.LastHandshake.IsZero() {
+		field("handshake", Ago(p.Age))
+		field("transfer", "received "+Bytes(p.RxBytes)+", sent "+Bytes(p.TxBytes))
+	}
+	if p.Keepalive != 0 {
+		field("keepalive", "every "+strconv.Itoa(int(p.Keepalive))+" s")
+	}
+}
+
+// clean keeps what came from a configuration from steering the terminal.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func prefixes(list []netip.Prefix) string {
+	var b strings.Builder
+	for n, p := range list {
+		if n == maxShown {
+			fmt.Fprintf(&b, " and %d more", len(list)-n)
+			break
+		}
+		if n > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(p.String())
+	}
+	return b.String()
+}
+
+// HostPort joins an endpoint as it is written: an IPv6 address gets brackets.
+func HostPort(host string, port uint16) string {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return host + ":" + strconv.Itoa(int(port))
+}
+
+// FwMark writes a firewall mark as wg(8) does: "off" or hexadecimal.
+func FwMark(m uint32) string {
+	if m == 0 {
+		return "off"
+	}
+	return "0x" + strconv.FormatUint(uint64(m), 16)
+}
+
+// Ago writes how long ago something was, in the largest unit and the next.
+func Ago(d time.Duration) string {
+	if d < 0 {
+		return "in the future: the router's clock was set back"
+	}
+	s := int64(d / time.Second)
+	switch {
+	case s < 60:
+		return fmt.Sprintf("%d s ago", s)
+	case s < 3600:
+		return fmt.Sprintf("%d min %d s ago", s/60, s%60)
+	case s < 86400:
+		return fmt.Sprintf("%d h %d min ago", s/3600, s%3600/60)
+	default:
+		return fmt.Sprintf("%d d %d h ago", s/86400, s%86400/3600)
+	}
+}
+
+// Bytes writes a number of bytes with a binary unit.
+func Bytes(n uint64) string {
+	if n < 1024 {
+		return strconv.FormatUint(n, 10) + " B"
+	}
+	value, unit := float64(n), -1
+	for value >= 1024 && unit < 5 {
+		value /= 1024
+		unit++
+	}
+	return strconv.FormatFloat(value, 'f', 2, 64) + " " + "KMGTPE"[unit:unit+1] + "iB"
+}
