@@ -35,7 +35,7 @@ const (
 // Handler serves netifd's calls.
 type Handler struct {
 	// System is opened when it is needed: a dump needs nothing.
-	System func() (*apply.System, error)
+	System func() *apply.System
 	// Dial connects to ubus.
 	Dial   func(ctx context.Context) (netifd.Bus, error)
 	Stdout io.Writer
@@ -65,11 +65,7 @@ func (h *Handler) Run(ctx context.Context, args []string) error {
 	case "teardown":
 		// The configuration that netifd hands over is the old one, and the file may
 		// hold a new one by now: neither is needed.
-		s, err := h.System()
-		if err != nil {
-			return err
-		}
-		return s.Down(iface)
+		return h.System().Down(iface)
 	default:
 		return fmt.Errorf("action %q: %w", action, errUsage)
 	}
@@ -83,10 +79,8 @@ func (h *Handler) up(ctx context.Context, iface string, setup bool) error {
 		return fmt.Errorf("cannot reach netifd over ubus, nothing was changed: %w", err)
 	}
 	client := netifd.Client{Bus: bus}
-	s, err := h.System()
-	if err == nil {
-		_, err = s.Up(ctx, iface, apply.Netifd{Client: client})
-	}
+	s := h.System()
+	_, err = s.Up(ctx, iface, apply.Netifd{Client: client})
 	if err == nil || errors.Is(err, netifd.ErrTearingDown) {
 		return err
 	}

@@ -74,7 +74,7 @@ func newWorld(t *testing.T, config string) *world {
 		Resolver: noNames{}, ResolveTime: time.Second, State: state.Dir(filepath.Join(dir, "run")), Now: time.Now, Log: log,
 	}
 	w.handler = &proto.Handler{
-		System: func() (*apply.System, error) { return sys, nil },
+		System: func() *apply.System { return sys },
 		Dial:   func(context.Context) (netifd.Bus, error) { return w.bus, nil },
 		Stdout: &w.out, Log: log,
 	}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
+	"time"
 )
 
 // Resolver looks up the addresses of one name. *net.Resolver is one.
@@ -20,25 +22,27 @@ type Resolver interface {
 // returns the addresses in the order of RFC 6724.
 func System() Resolver { return &net.Resolver{PreferGo: true} }
 
-// parallel bounds the look-ups under way: as many sockets and goroutines as a
-// router of 64 MB has to spare, and enough that one dead server cannot hold up
-// the others.
-const parallel = 64
+// parallel bounds the look-ups under way: each holds two sockets, of the 1,024
+// that a process on OpenWrt may have.
+const parallel = 128
 
 // All looks up all hosts at once and returns when the last has answered or ctx
 // ends, whichever comes first. Names that were not found in time have an error;
-// they never hold up a name that was found.
+// they never hold up a name that was found: where there are more names than may
+// be asked for at once, each has its share of the time.
 func All(ctx context.Context, r Resolver, hosts []string) (found map[string]netip.Addr, failed map[string]error) {
 	found, failed = make(map[string]netip.Addr, len(hosts)), map[string]error{}
+	names := slices.Compact(slices.Sorted(slices.Values(hosts)))
+	share := share(ctx, len(names))
 	var (
 		mu   sync.Mutex
 		wg   sync.WaitGroup
 		jobs = make(chan string)
 	)
-	for range min(parallel, len(hosts)) {
+	for range min(parallel, len(names)) {
 		wg.Go(func() {
 			for host := range jobs {
-				addr, err := first(ctx, r, host)
+				addr, err := first(ctx, r, host, share)
 				mu.Lock()
 				if err != nil {
 					failed[host] = err
@@ -49,20 +53,31 @@ func All(ctx context.Context, r Resolver, hosts []string) (found map[string]neti
 			}
 		})
 	}
-	seen := make(map[string]struct{}, len(hosts))
-	for _, host := range hosts {
-		if _, twice := seen[host]; !twice {
-			seen[host] = struct{}{}
-			jobs <- host
-		}
+	for _, host := range names {
+		jobs <- host
 	}
 	close(jobs)
 	wg.Wait()
 	return found, failed
 }
 
+// share returns how long one of n look-ups may take; 0: as long as ctx lasts.
+func share(ctx context.Context, n int) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok || n <= parallel {
+		return 0
+	}
+	turns := (n + parallel - 1) / parallel
+	return time.Until(end) / time.Duration(turns)
+}
+
 // first returns the address that RFC 6724 puts first.
-func first(ctx context.Context, r Resolver, host string) (netip.Addr, error) {
+func first(ctx context.Context, r Resolver, host string, limit time.Duration) (netip.Addr, error) {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
 	if err := ctx.Err(); err != nil {
 		return netip.Addr{}, reason(err)
 	}

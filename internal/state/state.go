@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -127,22 +128,24 @@ func parse(data []byte) *State {
 	return s
 }
 
+// bytes returns the state as text, the same for the same state.
 func (s *State) bytes() []byte {
-	var b bytes.Buffer
+	lines := make([]string, 0, len(s.Applied)+len(s.HostRoutes)+1)
 	for key, e := range s.Applied {
-		fmt.Fprintf(&b, "endpoint %s %s %d\n", key, e.Host, e.Port)
+		lines = append(lines, "endpoint "+key.String()+" "+e.Host+" "+strconv.Itoa(int(e.Port))+"\n")
 	}
 	for _, r := range s.HostRoutes {
 		gateway := "-"
 		if r.Gateway.IsValid() {
 			gateway = r.Gateway.String()
 		}
-		fmt.Fprintf(&b, "route %s %s %s\n", r.Dst, gateway, r.Device)
+		lines = append(lines, "route "+r.Dst.String()+" "+gateway+" "+r.Device+"\n")
 	}
 	if s.KernelRoutes {
-		b.WriteString("kernelroutes\n")
+		lines = append(lines, "kernelroutes\n")
 	}
-	return b.Bytes()
+	slices.Sort(lines)
+	return []byte(strings.Join(lines, ""))
 }
 
 // OtherHostRoutes returns the host routes of all other interfaces.
@@ -164,7 +167,8 @@ func (d Dir) OtherHostRoutes(iface string) []plan.HostRoute {
 	return out
 }
 
-// Save writes what is known of the interface, whole or not at all.
+// Save writes what is known of the interface, whole or not at all. What is saved
+// already is not written again.
 func (d Dir) Save(iface string, s *State) error {
 	path, err := d.path(iface, ".state")
 	if err != nil {
@@ -173,9 +177,13 @@ func (d Dir) Save(iface string, s *State) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
+	text := s.bytes()
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
+		return nil
+	}
 	// The lock that the caller holds makes the name safe.
 	tmp := path + ".new"
-	if err := os.WriteFile(tmp, s.bytes(), 0o600); err != nil {
+	if err := os.WriteFile(tmp, text, 0o600); err != nil {
 		_ = os.Remove(tmp)
 		return err
 	}

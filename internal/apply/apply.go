@@ -1,0 +1,312 @@
+// Package apply makes an interface what its configuration says: it reads the
+// configuration and the device, has the difference planned, and writes it. The
+// handler of netifd, `wgnetifd up` and the daemon all call the same functions.
+package apply
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/wgnetifd/wgnetifd/internal/plan"
+	"github.com/wgnetifd/wgnetifd/internal/resolve"
+	"github.com/wgnetifd/wgnetifd/internal/rtnl"
+	"github.com/wgnetifd/wgnetifd/internal/state"
+	"github.com/wgnetifd/wgnetifd/internal/wgdev"
+	"github.com/wgnetifd/wgnetifd/uci"
+	"github.com/wgnetifd/wgnetifd/uci/schema"
+)
+
+// ResolveTime is how long names are looked up, at most, after the interface is
+// up.
+const ResolveTime = 3 * time.Second
+
+// System is what a run works on: the operating system behind interfaces.
+type System struct {
+	Dir      uci.Dir
+	Devices  wgdev.Devices
+	Kernel   rtnl.Kernel
+	Resolver resolve.Resolver
+	// ResolveTime bounds the look-ups of one run.
+	ResolveTime time.Duration
+	State       state.Dir
+	Now         func() time.Time
+	Log         *slog.Logger
+}
+
+// Network is told of addresses and routes of an interface: netifd, or the
+// kernel where there is no netifd.
+type Network interface {
+	// Up announces the interface as it should be. fresh: its device was made just
+	// now, so that nothing which was announced before is in the kernel any more.
+	Up(ctx context.Context, r *Run, fresh bool) error
+	// Uplink returns the device of the interface that `option tunlink` names;
+	// empty when it has none now.
+	Uplink(ctx context.Context, r *Run, name string) (string, error)
+	// Problems tells what is wrong although the interface is up.
+	Problems(ctx context.Context, r *Run, problems []Problem)
+}
+
+// Problem is something that is wrong and does not keep the interface down.
+type Problem struct {
+	Code  string
+	Words []string // option, value, what is right
+}
+
+// Run is one pass over one interface.
+type Run struct {
+	System
+	Net Network
+
+	Conf    *schema.Interface
+	Want    *plan.Desired
+	Have    *plan.Actual
+	Changes plan.Changes
+	pkg     *uci.Package
+	saved   *state.State
+	lost    []netip.Addr // endpoints that need a host route and get none
+	// Created: the device was made by this run.
+	Created bool
+	// Wrote counts what was written to the device and to routes of ours.
+	Wrote int
+}
+
+// Up brings the interface up, or brings one that is up to what the configuration
+// says, writing only what differs. A *Failure says why it cannot. Problems of
+// single peers and names are logged and told to net; they are no error.
+func (s *System) Up(ctx context.Context, iface string, net Network) (*Run, error) {
+	unlock, err := s.State.Lock(iface)
+	if err != nil {
+		return nil, deviceFailure(err)
+	}
+	defer unlock()
+
+	r := &Run{System: *s, Net: net}
+	r.Log = s.Log.With("interface", iface)
+	if err := r.load(iface); err != nil {
+		return r, err
+	}
+	if err := r.device(ctx); err != nil {
+		r.undo()
+		return r, err
+	}
+	r.save()
+	if err := net.Up(ctx, r, r.Created); err != nil {
+		r.undo()
+		return r, err
+	}
+	problems := r.problems()
+	problems = append(problems, r.kernelRoutes()...)
+	problems = append(problems, r.resolve(ctx)...)
+	problems = append(problems, r.unreachable()...)
+	r.save()
+	net.Problems(ctx, r, problems)
+	return r, nil
+}
+
+// save keeps what was done for the next run.
+func (r *Run) save() {
+	if err := r.State.Save(r.Conf.Name, r.saved); err != nil {
+		r.Log.Error("cannot save what was done", "error", err)
+	}
+}
+
+// load reads the configuration and makes the private key where there is none.
+func (r *Run) load(iface string) error {
+	var err error
+	if r.pkg, err = r.Dir.Load(schema.PackageName); err != nil {
+		return loadFailure(err)
+	}
+	if r.Conf, err = schema.Load(r.pkg, iface); err != nil {
+		return loadFailure(err)
+	}
+	for _, p := range r.Conf.Problems {
+		if p.Level == schema.Fatal {
+			code := CodeOption
+			if p.Option == "private_key" {
+				code = CodePrivateKey
+			}
+			return fail(code, p)
+		}
+	}
+	if r.Conf.NeedsKey {
+		key, err := EnsureKey(r.Dir, iface)
+		if err != nil {
+			return fail(CodePrivateKey, err)
+		}
+		r.Conf.PrivateKey = key
+		r.Log.Info("made a private key and saved it", "public_key", key.PublicKey().String())
+	}
+	if r.saved, err = r.State.Load(iface); err != nil {
+		r.Log.Warn("cannot read what was done before", "error", err)
+	}
+	r.Want = plan.For(r.Conf, nil, routeLimit(r.pkg, r.Conf))
+	return nil
+}
+
+// device makes the device what is wanted, up to the names that are not resolved
+// yet: link, keys, peers, host routes, mtu, and up.
+func (r *Run) device(ctx context.Context) error {
+	iface := r.Conf.Name
+	have, err := r.Devices.Read(iface)
+	if err != nil {
+		return deviceFailure(err)
+	}
+	if !have.Exists {
+		if err := r.Devices.Create(iface); err != nil {
+			return deviceFailure(err)
+		}
+		r.Created, r.Wrote = true, r.Wrote+1
+		have.Exists = true
+	}
+	r.Have = &have
+	r.Changes = plan.Diff(r.Want, r.Have, r.saved.Applied, r.Now())
+	if err := r.configure(r.Changes); err != nil {
+		return err
+	}
+	r.applied()
+	r.hostRoutes(ctx)
+	if r.Want.MTU != 0 && r.Want.MTU != have.MTU {
+		r.Wrote++
+		if err := r.Devices.SetMTU(iface, r.Want.MTU); err != nil {
+			r.Log.Error("the mtu was refused", "mtu", r.Want.MTU, "error", err)
+		}
+	}
+	if !have.Up {
+		r.Wrote++
+		if err := r.Devices.SetUp(iface, true); err != nil {
+			return deviceFailure(err)
+		}
+	}
+	return nil
+}
+
+// configure writes changes. Peers that the kernel refuses are logged, the rest
+// is written all the same.
+func (r *Run) configure(c plan.Changes) error {
+	if c.Empty() {
+		return nil
+	}
+	r.Wrote++
+	err := r.Devices.Configure(r.Conf.Name, c)
+	if err == nil {
+		return nil
+	}
+	rest := false
+	for _, e := range split(err) {
+		var peer *wgdev.PeerError
+		if !errors.As(e, &peer) {
+			rest = true
+			continue
+		}
+		r.Log.Error("the kernel refused a peer", "peer", peer.PublicKey.Short(), "error", peer.Err)
+	}
+	if rest {
+		return deviceFailure(err)
+	}
+	return nil
+}
+
+// split returns the errors that errors.Join put together.
+func split(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// applied notes the endpoints that the device has by now from the configuration.
+func (r *Run) applied() {
+	next := make(plan.Applied, len(r.Want.Peers))
+	for n := range r.Want.Peers {
+		w := &r.Want.Peers[n]
+		if w.Config.Endpoint.IsZero() {
+			continue
+		}
+		if w.Endpoint.IsValid() {
+			next[w.PublicKey] = plan.AppliedEndpoint{Host: w.Config.Endpoint.Host, Port: w.Config.Endpoint.Port}
+		} else if old, ok := r.saved.Applied[w.PublicKey]; ok {
+			next[w.PublicKey] = old
+		}
+	}
+	r.saved.Applied = next
+}
+
+// undo takes back a device that this run made and could not finish.
+func (r *Run) undo() {
+	if !r.Created {
+		return
+	}
+	if err := r.takeDown(r.Conf.Name); err != nil {
+		r.Log.Error("cannot delete the device again", "error", err)
+	}
+}
+
+// Down takes the interface down: peers, link and host routes go. It needs no
+// configuration, and one that is down already is no error.
+func (s *System) Down(iface string) error {
+	unlock, err := s.State.Lock(iface)
+	if err != nil {
+		return deviceFailure(err)
+	}
+	defer unlock()
+	r := &Run{System: *s}
+	r.Log = s.Log.With("interface", iface)
+	if r.saved, err = s.State.Load(iface); err != nil {
+		r.Log.Warn("cannot read what was done before", "error", err)
+	}
+	if err := r.takeDown(iface); err != nil {
+		return deviceFailure(err)
+	}
+	return nil
+}
+
+func (r *Run) takeDown(iface string) error {
+	err := r.Devices.Delete(iface)
+	if err != nil {
+		return err
+	}
+	r.dropHostRoutes(iface)
+	return r.State.Remove(iface)
+}
+
+// routeLimit returns how many routes of the interface netifd may be told of. The
+// other interfaces are read only where all allowed IPs of the file together
+// could be too many.
+func routeLimit(pkg *uci.Package, c *schema.Interface) int {
+	total := 0
+	for _, s := range pkg.Sections {
+		if isPeer(s.Type) {
+			for _, v := range s.Values("allowed_ips") {
+				// A comma or a blank separates two of them.
+				total += len(v)/2 + 1
+			}
+		}
+	}
+	if total <= plan.MaxRoutes {
+		return plan.MaxRoutes
+	}
+	counts := []int{plan.RouteCount(c)}
+	for _, name := range schema.Names(pkg) {
+		if name == c.Name {
+			continue
+		}
+		if other, err := schema.Load(pkg, name); err == nil && !other.Disabled {
+			counts = append(counts, plan.RouteCount(other))
+		}
+	}
+	return plan.RouteLimit(counts, plan.MaxRoutes)
+}
+
+func isPeer(sectionType string) bool {
+	const prefix = schema.Proto + "_"
+	return len(sectionType) > len(prefix) && sectionType[:len(prefix)] == prefix
+}
+
+// Running reports whether the interface's device is there, up and has a key.
+func (s *System) Running(iface string) bool {
+	have, err := s.Devices.Read(iface)
+	return err == nil && have.Exists && have.Up && !have.PrivateKey.IsZero()
+}

@@ -1,0 +1,146 @@
+package apply
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"github.com/wgnetifd/wgnetifd/internal/plan"
+	"github.com/wgnetifd/wgnetifd/internal/rtnl"
+)
+
+// hostRoutes makes the host routes that endpoints need now and deletes those
+// that they needed before. What it cannot do is logged: the tunnel comes up
+// without it, and the next run tries again.
+func (r *Run) hostRoutes(ctx context.Context) {
+	want, have, ok := r.wantHostRoutes(ctx)
+	if !ok {
+		return
+	}
+	old := r.saved.HostRoutes
+	// Should this process be killed half-way, the next one finds in the state all
+	// that there may be.
+	r.saved.HostRoutes = slices.Concat(old, missing(want, old))
+	r.save()
+	for _, h := range want {
+		if slices.Contains(have, h) {
+			continue
+		}
+		r.Wrote++
+		if err := r.Kernel.ReplaceRoute(route(h)); err != nil {
+			r.Log.Error("no host route to an endpoint", "endpoint", h.Dst, "device", h.Device, "error", err)
+			r.lost = append(r.lost, h.Dst)
+		}
+	}
+	r.deleteHostRoutes(r.Conf.Name, old, want)
+	r.saved.HostRoutes = want
+}
+
+// missing returns what of want is not in have.
+func missing(want, have []plan.HostRoute) (out []plan.HostRoute) {
+	for _, h := range want {
+		if !slices.Contains(have, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// wantHostRoutes plans the host routes, and returns those of ours that the
+// kernel has. ok is false when the kernel could not be asked. Its table is read
+// only where an endpoint may need a host route or had one.
+func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, ok bool) {
+	r.lost = nil
+	endpoints := plan.Endpoints(r.Want, r.Have, r.Changes.Peers)
+	tunnel := r.mainRoutes()
+	if r.Conf.NoHostRoute {
+		endpoints = nil
+	}
+	if r.Conf.TunLink == "" {
+		endpoints = plan.Swallowed(endpoints, tunnel)
+	}
+	if len(endpoints) == 0 && len(r.saved.HostRoutes) == 0 {
+		return nil, nil, false
+	}
+	table, err := r.Kernel.Routes(rtnl.TableMain)
+	if err != nil {
+		r.Log.Error("cannot read the routing table, host routes stay as they are", "error", err)
+		return nil, nil, false
+	}
+	var uplinks []plan.Uplink
+	for _, k := range table {
+		if k.Protocol == rtnl.Protocol {
+			have = append(have, plan.HostRoute{Dst: k.Dst.Addr(), Gateway: k.Gateway, Device: k.Device})
+			continue
+		}
+		uplinks = append(uplinks, plan.Uplink{Dst: k.Dst, Gateway: k.Gateway, Device: k.Device, Metric: k.Metric})
+	}
+	var uplink *string
+	if r.Conf.TunLink != "" && len(endpoints) > 0 {
+		device, err := r.Net.Uplink(ctx, r, r.Conf.TunLink)
+		if err != nil {
+			r.Log.Warn("cannot find the uplink", "tunlink", r.Conf.TunLink, "error", err)
+		}
+		uplink = &device
+	}
+	want, r.lost = plan.HostRoutes(endpoints, r.Conf.Name, tunnel, uplinks, uplink)
+	return want, have, true
+}
+
+// mainRoutes returns the tunnel's routes that go into the main table, where
+// endpoints are looked up.
+func (r *Run) mainRoutes() []netip.Prefix {
+	all := slices.Concat(r.Want.Routes, r.Want.KernelRoutes)
+	return slices.DeleteFunc(all, func(p netip.Prefix) bool {
+		return !isMain(r.table(p.Addr()))
+	})
+}
+
+// table returns the routing table of the interface's routes of the family of
+// addr, as configured.
+func (r *Run) table(addr netip.Addr) string {
+	if addr.Is4() {
+		return r.Conf.IP4Table
+	}
+	return r.Conf.IP6Table
+}
+
+func isMain(table string) bool { return table == "" || table == "main" || table == "254" }
+
+// dropHostRoutes deletes the host routes that were made for the interface.
+func (r *Run) dropHostRoutes(iface string) {
+	if r.saved != nil {
+		r.deleteHostRoutes(iface, r.saved.HostRoutes, nil)
+	}
+}
+
+// deleteHostRoutes deletes the routes of old that are neither in keep nor needed
+// by another interface of ours.
+func (r *Run) deleteHostRoutes(iface string, old, keep []plan.HostRoute) {
+	var others []plan.HostRoute
+	read := false
+	for _, h := range old {
+		if slices.ContainsFunc(keep, func(k plan.HostRoute) bool { return k.Dst == h.Dst }) {
+			continue // replaced by now, or the same
+		}
+		if !read {
+			others, read = r.State.OtherHostRoutes(iface), true
+		}
+		if slices.Contains(others, h) {
+			continue
+		}
+		r.Wrote++
+		if err := r.Kernel.DeleteRoute(route(h)); err != nil {
+			r.Log.Warn("cannot delete a host route", "endpoint", h.Dst, "device", h.Device, "error", err)
+		}
+	}
+}
+
+func route(h plan.HostRoute) rtnl.Route {
+	return rtnl.Route{
+		Dst:      netip.PrefixFrom(h.Dst, h.Dst.BitLen()),
+		Gateway:  h.Gateway,
+		Device:   h.Device,
+		Protocol: rtnl.Protocol,
+	}
+}

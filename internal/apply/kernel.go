@@ -1,0 +1,121 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/wgnetifd/wgnetifd/internal/rtnl"
+)
+
+// Kernel is the Network where there is no netifd: addresses and routes are made
+// with netlink.
+type Kernel struct{}
+
+var _ Network = Kernel{}
+
+// Up makes the device's addresses those that are wanted. The routes are made by
+// kernelRoutes, like those above netifd's limit.
+func (Kernel) Up(_ context.Context, r *Run, _ bool) error {
+	r.Want.KernelRoutes = slices.Concat(r.Want.Routes, r.Want.KernelRoutes)
+	r.Want.Routes = nil
+	dev := r.Conf.Name
+	have, err := r.Kernel.Addresses(dev)
+	if err != nil {
+		return deviceFailure(err)
+	}
+	// Old ones go first: a new address of the same subnet would be a secondary of
+	// an old one and go with it.
+	for _, a := range have {
+		if !slices.Contains(r.Want.Addresses, a) && !a.Addr().IsLinkLocalUnicast() {
+			r.Wrote++
+			if err := r.Kernel.DeleteAddress(dev, a); err != nil {
+				r.Log.Warn("cannot delete an address", "address", a, "error", err)
+			}
+		}
+	}
+	if have, err = r.Kernel.Addresses(dev); err != nil {
+		return deviceFailure(err)
+	}
+	for _, a := range r.Want.Addresses {
+		if !slices.Contains(have, a) {
+			r.Wrote++
+			if err := r.Kernel.AddAddress(dev, a); err != nil {
+				r.Log.Error("the kernel refused an address", "address", a, "error", err)
+			}
+		}
+	}
+	return nil
+}
+
+// Uplink takes the name for the interface's section, whose device it is, or for
+// the device itself.
+func (Kernel) Uplink(_ context.Context, r *Run, name string) (string, error) {
+	if s := r.pkg.Section(name); s != nil && s.Type == "interface" {
+		if device, ok := s.Get("device"); ok {
+			return device, nil
+		}
+	}
+	return name, nil
+}
+
+// Problems has nobody to tell: they are in the log.
+func (Kernel) Problems(context.Context, *Run, []Problem) {}
+
+// kernelRoutes makes the routes through the device that are ours to make and
+// deletes those that were, and returns what went wrong.
+func (r *Run) kernelRoutes() []Problem {
+	if len(r.Want.KernelRoutes) == 0 && (r.Created || !r.saved.KernelRoutes) {
+		return nil // none is wanted, none was there: the tables need not be read
+	}
+	r.saved.KernelRoutes = len(r.Want.KernelRoutes) > 0
+	err := r.syncRoutes()
+	if err == nil {
+		return nil
+	}
+	r.Log.Error("not all routes were made", "error", err)
+	return []Problem{{Code: CodeDevice, Words: []string{"network." + r.Conf.Name, "routes", err.Error()}}}
+}
+
+// wantKernelRoutes returns our routes through the device. A table that does not
+// exist costs only the routes of its family.
+func (r *Run) wantKernelRoutes() (want []rtnl.Route, err error) {
+	four, err4 := rtnl.Table(r.Conf.IP4Table)
+	six, err6 := rtnl.Table(r.Conf.IP6Table)
+	want = make([]rtnl.Route, 0, len(r.Want.KernelRoutes))
+	for _, dst := range r.Want.KernelRoutes {
+		table, bad := six, err6
+		if dst.Addr().Is4() {
+			table, bad = four, err4
+		}
+		if bad != nil {
+			err = bad
+			continue
+		}
+		want = append(want, rtnl.Route{Dst: dst, Device: r.Conf.Name, Metric: r.Conf.Metric, Table: table, Protocol: rtnl.Protocol})
+	}
+	return want, err
+}
+
+func (r *Run) syncRoutes() error {
+	want, badTable := r.wantKernelRoutes()
+	have, err := r.Kernel.DeviceRoutes(r.Conf.Name)
+	if err != nil {
+		return errors.Join(badTable, err)
+	}
+	add, remove := rtnl.Diff(want, have)
+	errs := []error{badTable}
+	if len(add) > 0 {
+		r.Wrote++
+		for _, t := range add {
+			errs = append(errs, r.Kernel.ReplaceRoute(t))
+		}
+	}
+	if len(remove) > 0 {
+		r.Wrote++
+		for _, t := range remove {
+			errs = append(errs, r.Kernel.DeleteRoute(t))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,135 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/wgnetifd/wgnetifd/internal/netifd"
+)
+
+// maxTold is how many errors of one interface netifd is told of. It keeps all of
+// them and shows them in every status and dump.
+const maxTold = 20
+
+// Netifd is the Network where netifd runs: it makes the addresses and routes.
+type Netifd struct{ Client netifd.Client }
+
+var _ Network = Netifd{}
+
+// Up announces the interface. Netifd compares with what it announced to the
+// kernel before, not with what the kernel has: where addresses are missing
+// afterwards, a state without them goes first.
+func (n Netifd) Up(ctx context.Context, r *Run, fresh bool) error {
+	full := r.netifdState()
+	if fresh {
+		if s, err := n.Client.Status(ctx, r.Conf.Name); err == nil && s.Up {
+			// The device was deleted behind netifd's back: all that it had is gone.
+			if err := n.update(ctx, r, bare(full)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := n.update(ctx, r, full); err != nil {
+		return err
+	}
+	if r.addressesThere() {
+		return nil
+	}
+	// Seen when an address moves within its subnet: netifd adds before it removes,
+	// and the kernel drops the new one, a secondary, with its primary.
+	if err := n.update(ctx, r, bare(full)); err != nil {
+		return err
+	}
+	if err := n.update(ctx, r, full); err != nil {
+		return err
+	}
+	if !r.addressesThere() {
+		r.Log.Warn("the kernel does not have all the addresses that netifd was told of")
+	}
+	return nil
+}
+
+func (n Netifd) update(ctx context.Context, r *Run, s *netifd.State) error {
+	if err := n.Client.Update(ctx, r.Conf.Name, s); err != nil {
+		return fail(CodeDevice, fmt.Errorf("netifd did not take the interface's state: %w", err))
+	}
+	return nil
+}
+
+func (r *Run) netifdState() *netifd.State {
+	s := &netifd.State{
+		Device:      r.Conf.Name,
+		Addresses:   r.Want.Addresses,
+		IP6Prefixes: r.Want.IP6Prefixes,
+		Routes:      r.Want.Routes,
+	}
+	if r.Conf.HasMetric {
+		s.Metric = &r.Conf.Metric
+	}
+	return s
+}
+
+// bare is the state without what the kernel lost.
+func bare(s *netifd.State) *netifd.State {
+	return &netifd.State{Device: s.Device, IP6Prefixes: s.IP6Prefixes}
+}
+
+// addressesThere reports whether the device has every address that it should
+// have. When the kernel cannot be asked, it is believed.
+func (r *Run) addressesThere() bool {
+	if len(r.Want.Addresses) == 0 {
+		return true
+	}
+	have, err := r.Kernel.Addresses(r.Conf.Name)
+	if err != nil {
+		r.Log.Warn("cannot read the addresses of the device", "error", err)
+		return true
+	}
+	for _, a := range r.Want.Addresses {
+		if !slices.Contains(have, a) {
+			return false
+		}
+	}
+	return true
+}
+
+// Uplink asks netifd for the device of the interface that tunlink names.
+func (n Netifd) Uplink(ctx context.Context, _ *Run, name string) (string, error) {
+	s, err := n.Client.Status(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if !s.Up || s.Device == "" {
+		return "", errors.New("the interface is down")
+	}
+	return s.Device, nil
+}
+
+// Problems adds to the errors of the interface what does not stand there yet.
+func (n Netifd) Problems(ctx context.Context, r *Run, problems []Problem) {
+	if len(problems) == 0 {
+		return
+	}
+	if len(problems) > maxTold {
+		more := Problem{Code: CodeMore, Words: []string{strconv.Itoa(len(problems) - maxTold)}}
+		problems = append(slices.Clip(problems[:maxTold]), more)
+	}
+	var known []netifd.Error
+	if s, err := n.Client.Status(ctx, r.Conf.Name); err == nil {
+		known = s.Errors
+	}
+	for _, p := range problems {
+		if slices.ContainsFunc(known, func(e netifd.Error) bool {
+			return e.Code == p.Code && slices.Equal(e.Words, p.Words)
+		}) {
+			continue
+		}
+		if err := n.Client.Error(ctx, r.Conf.Name, p.Code, p.Words...); err != nil {
+			r.Log.Warn("cannot tell netifd of a problem", "error", err)
+			return
+		}
+	}
+}
