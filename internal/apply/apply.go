@@ -142,7 +142,7 @@ func (r *Run) load(iface string) error {
 	if r.saved, err = r.State.Load(iface); err != nil {
 		r.Log.Warn("cannot read what was done before", "error", err)
 	}
-	r.Want = plan.For(r.Conf, nil, routeLimit(r.pkg, r.Conf))
+	r.Want = plan.For(r.Conf, nil, routeBudget(r.pkg, r.Conf))
 	return nil
 }
 
@@ -272,10 +272,10 @@ func (r *Run) takeDown(iface string) error {
 	return r.State.Remove(iface)
 }
 
-// routeLimit returns how many routes of the interface netifd may be told of. The
-// other interfaces are read only where all allowed IPs of the file together
-// could be too many.
-func routeLimit(pkg *uci.Package, c *schema.Interface) int {
+// routeBudget returns what the interface's routes may cost that netifd is told
+// of. The other interfaces are read only where all allowed IPs of the file
+// together could be too many.
+func routeBudget(pkg *uci.Package, c *schema.Interface) int {
 	total := 0
 	for _, s := range pkg.Sections {
 		if isPeer(s.Type) {
@@ -285,19 +285,19 @@ func routeLimit(pkg *uci.Package, c *schema.Interface) int {
 			}
 		}
 	}
-	if total <= plan.MaxRoutes {
-		return plan.MaxRoutes
+	if total <= plan.RouteBudget/plan.MaxRouteCost {
+		return plan.RouteBudget
 	}
-	counts := []int{plan.RouteCount(c)}
+	costs := []int{plan.RouteCost(c)}
 	for _, name := range schema.Names(pkg) {
 		if name == c.Name {
 			continue
 		}
 		if other, err := schema.Load(pkg, name); err == nil && !other.Disabled {
-			counts = append(counts, plan.RouteCount(other))
+			costs = append(costs, plan.RouteCost(other))
 		}
 	}
-	return plan.RouteLimit(counts, plan.MaxRoutes)
+	return plan.RouteLimit(costs, plan.RouteBudget)
 }
 
 func isPeer(sectionType string) bool {

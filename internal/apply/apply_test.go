@@ -202,8 +202,8 @@ func TestUp(t *testing.T) {
 	w.mustUp()
 	want := `{"interface":"wg0","action":0,"link-up":true,"ifname":"wg0",` +
 		`"ipaddr":[{"ipaddr":"10.0.0.1","mask":"24"}],` +
-		`"routes":[{"target":"10.0.0.2","netmask":"32","metric":7},{"target":"10.11.0.0","netmask":"16","metric":7}],` +
-		`"ip6addr":[{"ipaddr":"fd00::1","mask":"64"}],"routes6":[{"target":"fd00::2","netmask":"128","metric":7}],` +
+		`"routes":[{"target":"10.0.0.2","netmask":"32"},{"target":"10.11.0.0","netmask":"16"}],` +
+		`"ip6addr":[{"ipaddr":"fd00::1","mask":"64"}],"routes6":[{"target":"fd00::2","netmask":"128"}],` +
 		`"ip6prefix":["fd00:1::/56"]}`
 	if diff := cmp.Diff([]string{want}, w.bus.take()); diff != "" {
 		t.Errorf("told netifd (-want +got):\n%s", diff)

@@ -60,16 +60,12 @@ func (n Netifd) update(ctx context.Context, r *Run, s *netifd.State) error {
 }
 
 func (r *Run) netifdState() *netifd.State {
-	s := &netifd.State{
+	return &netifd.State{
 		Device:      r.Conf.Name,
 		Addresses:   r.Want.Addresses,
 		IP6Prefixes: r.Want.IP6Prefixes,
 		Routes:      r.Want.Routes,
 	}
-	if r.Conf.HasMetric {
-		s.Metric = &r.Conf.Metric
-	}
-	return s
 }
 
 // bare is the state without what the kernel lost.

@@ -26,10 +26,6 @@ type State struct {
 	Addresses   []netip.Prefix
 	IP6Prefixes []string
 	Routes      []netip.Prefix // masked
-	// Metric of the routes; nil: the interface's own. It is sent with each route
-	// all the same, since not every netifd hands the interface's metric on
-	// (openwrt/openwrt#23199).
-	Metric *uint32
 	// Keep changes nothing about addresses and routes: the interface is up as it
 	// is.
 	Keep bool
@@ -58,14 +54,12 @@ func (s *State) message(iface string) blobmsg.Table {
 	}
 	for _, r := range s.Routes {
 		n := 2*family(r) + 1
-		route := blobmsg.Table{
+		// Metric and table are those of the interface, which netifd adds: told
+		// explicitly they would cost room in its status.
+		lists[n] = append(lists[n], blobmsg.Table{
 			{Name: "target", Value: r.Addr().String()},
 			{Name: "netmask", Value: strconv.Itoa(r.Bits())},
-		}
-		if s.Metric != nil {
-			route = append(route, blobmsg.Field{Name: "metric", Value: int32(*s.Metric)})
-		}
-		lists[n] = append(lists[n], route)
+		})
 	}
 	for n, list := range lists {
 		if len(list) > 0 {

@@ -42,9 +42,9 @@ type Peer struct {
 // Resolved holds the addresses that are known for host names of endpoints.
 type Resolved map[string]netip.Addr
 
-// For returns what the interface should look like. routeLimit is how many routes
-// may be given to netifd. Peers that are disabled or invalid are not in it.
-func For(c *schema.Interface, names Resolved, routeLimit int) *Desired {
+// For returns what the interface should look like. routeBudget is what the
+// routes may cost that netifd is told of; see RouteBudget. Peers that are disabled or invalid are not in it.
+func For(c *schema.Interface, names Resolved, routeBudget int) *Desired {
 	d := &Desired{
 		Interface:   c.Name,
 		PrivateKey:  c.PrivateKey,
@@ -70,8 +70,8 @@ func For(c *schema.Interface, names Resolved, routeLimit int) *Desired {
 		})
 	}
 	d.Routes = routes(c)
-	if len(d.Routes) > routeLimit {
-		d.Routes, d.KernelRoutes = d.Routes[:routeLimit:routeLimit], d.Routes[routeLimit:]
+	if n := within(routeBudget, d.Routes); n < len(d.Routes) {
+		d.Routes, d.KernelRoutes = d.Routes[:n:n], d.Routes[n:]
 	}
 	return d
 }

@@ -121,7 +121,7 @@ func TestDiff(t *testing.T) {
 		}}
 	}
 	up := func(c *schema.Interface) plan.Actual {
-		return device(plan.Actual{Exists: true}, plan.Diff(plan.For(c, nil, plan.MaxRoutes), &plan.Actual{Exists: true}, nil, now))
+		return device(plan.Actual{Exists: true}, plan.Diff(plan.For(c, nil, plan.RouteBudget), &plan.Actual{Exists: true}, nil, now))
 	}
 	tests := []struct {
 		name   string
@@ -230,7 +230,7 @@ func TestDiff(t *testing.T) {
 			if tt.have != nil {
 				tt.have(&have)
 			}
-			want := plan.For(c, nil, plan.MaxRoutes)
+			want := plan.For(c, nil, plan.RouteBudget)
 			got := plan.Diff(want, &have, nil, now)
 			if diff := cmp.Diff(tt.want, got, opts); diff != "" {
 				t.Errorf("changes (-want +got):\n%s", diff)
@@ -273,7 +273,7 @@ func TestRoaming(t *testing.T) {
 			have := plan.Actual{Exists: true, PrivateKey: key(99), Peers: []plan.ActualPeer{
 				{PublicKey: key(1), Endpoint: addrPort(tt.device), LastHandshake: tt.handshake},
 			}}
-			got := plan.Diff(plan.For(c, nil, plan.MaxRoutes), &have, tt.applied, now)
+			got := plan.Diff(plan.For(c, nil, plan.RouteBudget), &have, tt.applied, now)
 			if wrote := len(got.Peers) > 0; wrote != tt.write {
 				t.Errorf("writes: %v, want %v", wrote, tt.write)
 			}
@@ -286,7 +286,7 @@ func TestDiffEndpoints(t *testing.T) {
 		withEndpoint(peerConf(1), "a.example", 1), withEndpoint(peerConf(2), "b.example", 2),
 		withEndpoint(peerConf(3), "192.0.2.3", 3), peerConf(4),
 	}}
-	want := plan.For(c, plan.Resolved{"a.example": netip.MustParseAddr("192.0.2.1")}, plan.MaxRoutes)
+	want := plan.For(c, plan.Resolved{"a.example": netip.MustParseAddr("192.0.2.1")}, plan.RouteBudget)
 	got := plan.DiffEndpoints(want, &plan.Actual{}, nil, now)
 	if diff := cmp.Diff([]plan.PeerChange{{PublicKey: key(1), Update: true, Endpoint: addrPort("192.0.2.1:1")}}, got, opts); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
@@ -308,17 +308,17 @@ func TestRoutes(t *testing.T) {
 		want   []string
 		kernel []string
 	}{
-		{name: "each once, only where asked for", limit: 100, change: func(*schema.Interface) {},
+		{name: "each once, only where asked for", limit: 100 * 124, change: func(*schema.Interface) {},
 			want: []string{"10.0.0.0/24", "0.0.0.0/0", "::/0", "10.2.0.0/16"}},
-		{name: "defaultroute 0", limit: 100, change: func(c *schema.Interface) { c.NoDefaultRoute = true },
+		{name: "defaultroute 0", limit: 100 * 124, change: func(c *schema.Interface) { c.NoDefaultRoute = true },
 			want: []string{"10.0.0.0/24", "10.2.0.0/16"}},
-		{name: "disabled", limit: 100, change: func(c *schema.Interface) { c.Peers[0].Disabled = true },
+		{name: "disabled", limit: 100 * 124, change: func(c *schema.Interface) { c.Peers[0].Disabled = true },
 			want: []string{"10.0.0.0/24", "10.2.0.0/16"}},
-		{name: "an allowed IP that a later peer got is routed all the same", limit: 100, change: func(c *schema.Interface) {
+		{name: "an allowed IP that a later peer got is routed all the same", limit: 100 * 124, change: func(c *schema.Interface) {
 			c.Peers = c.Peers[:1]
 			c.Peers[0].AllowedIPs, c.Peers[0].LostIPs = prefixes("10.0.0.0/24"), prefixes("10.7.0.0/16")
 		}, want: []string{"10.0.0.0/24", "10.7.0.0/16"}},
-		{name: "above the limit", limit: 3, change: func(*schema.Interface) {},
+		{name: "above the limit", limit: 2*108 + 124, change: func(*schema.Interface) {},
 			want: []string{"10.0.0.0/24", "0.0.0.0/0", "::/0"}, kernel: []string{"10.2.0.0/16"}},
 	}
 	for _, tt := range tests {
@@ -463,7 +463,7 @@ func FuzzDiff(f *testing.F) {
 				dev.Peers = append(dev.Peers, plan.ActualPeer{PublicKey: key(byte(p)), AllowedIPs: list})
 			}
 		}
-		d := plan.For(c, nil, plan.MaxRoutes)
+		d := plan.For(c, nil, plan.RouteBudget)
 		after := device(dev, plan.Diff(d, &dev, nil, now))
 		if again := plan.Diff(d, &after, nil, now); !again.Empty() {
 			t.Errorf("the second time would write %+v", again)
@@ -499,7 +499,7 @@ func BenchmarkDiff(b *testing.B) {
 			pub := schema.Key{byte(k), byte(k >> 8), byte(k >> 16), 31: 1}
 			c.Peers = append(c.Peers, schema.Peer{PublicKey: pub, AllowedIPs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(k >> 16), byte(k >> 8), byte(k)}), 32)}})
 		}
-		d := plan.For(c, nil, plan.MaxRoutes)
+		d := plan.For(c, nil, plan.RouteBudget)
 		empty := plan.Actual{}
 		full := device(plan.Actual{}, plan.Diff(d, &empty, nil, now))
 		b.Run("unchanged/peers="+itoa(n), func(b *testing.B) {
