@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"time"
 
 	"github.com/wgnetifd/wgnetifd/internal/apply"
+	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
@@ -39,7 +39,7 @@ type Handler struct {
 	// Dial connects to ubus.
 	Dial   func(ctx context.Context) (netifd.Bus, error)
 	Stdout io.Writer
-	Log    *slog.Logger
+	Log    *logline.Logger
 }
 
 // errUsage: argv is not of netifd's form.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -68,7 +67,7 @@ func newWorld(t *testing.T, config string) *world {
 		t.Fatal(err)
 	}
 	w := &world{bus: &bus{}, devices: wgdev.NewFake()}
-	log := slog.New(logline.New(&w.log, slog.LevelInfo))
+	log := logline.New(&w.log)
 	sys := &apply.System{
 		Dir: uci.Dir{Config: dir, Save: filepath.Join(dir, "save")}, Devices: w.devices, Kernel: rtnl.NewFake(),
 		Resolver: noNames{}, ResolveTime: time.Second, State: state.Dir(filepath.Join(dir, "run")), Now: time.Now, Log: log,

@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 
 	"github.com/wgnetifd/wgnetifd/internal/apply"
+	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/status"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
@@ -27,7 +27,7 @@ type Plugin struct {
 	Collect func(ctx context.Context, iface string) (*status.Snapshot, error)
 	Stdin   io.Reader
 	Stdout  io.Writer
-	Log     *slog.Logger
+	Log     *logline.Logger
 }
 
 // method is one method of the object. args are the samples that `list` shows:

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/status"
 	"github.com/wgnetifd/wgnetifd/rpcd"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
@@ -47,7 +47,7 @@ func call(t *testing.T, snap *status.Snapshot, stdin string, args ...string) (ma
 			}
 			return snap, nil
 		},
-		Stdin: strings.NewReader(stdin), Stdout: &out, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Stdin: strings.NewReader(stdin), Stdout: &out, Log: logline.New(io.Discard),
 	}
 	err := p.Run(context.Background(), args)
 	var got map[string]any

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/wgnetifd/wgnetifd/internal/apply"
+	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
@@ -19,7 +19,7 @@ var errUsage = errors.New("wrong usage")
 
 type command struct {
 	name, args, text string
-	run              func(ctx context.Context, log *slog.Logger, args []string) error
+	run              func(ctx context.Context, log *logline.Logger, args []string) error
 }
 
 var commands []command
@@ -66,7 +66,7 @@ func parse(args []string) (o options, err error) {
 	return o, nil
 }
 
-func showStatus(ctx context.Context, _ *slog.Logger, args []string) error {
+func showStatus(ctx context.Context, _ *logline.Logger, args []string) error {
 	o, err := parse(args)
 	if err != nil || len(o.rest) > 1 {
 		return errors.Join(err, usage("status"))
@@ -87,7 +87,7 @@ func showStatus(ctx context.Context, _ *slog.Logger, args []string) error {
 	return errors.Join(err, snap.ConfigError)
 }
 
-func up(ctx context.Context, log *slog.Logger, args []string) error {
+func up(ctx context.Context, log *logline.Logger, args []string) error {
 	o, err := parse(args)
 	if err != nil || len(o.rest) != 1 || o.json {
 		return errors.Join(err, usage("up"))
@@ -96,7 +96,7 @@ func up(ctx context.Context, log *slog.Logger, args []string) error {
 	return err
 }
 
-func down(_ context.Context, log *slog.Logger, args []string) error {
+func down(_ context.Context, log *logline.Logger, args []string) error {
 	o, err := parse(args)
 	if err != nil || len(o.rest) != 1 || o.json {
 		return errors.Join(err, usage("down"))
@@ -113,11 +113,11 @@ func usage(name string) error {
 	return errUsage
 }
 
-func genkey(_ context.Context, _ *slog.Logger, args []string) error {
+func genkey(_ context.Context, _ *logline.Logger, args []string) error {
 	return printSecret(args, "genkey", apply.NewPrivateKey())
 }
 
-func genpsk(_ context.Context, _ *slog.Logger, args []string) error {
+func genpsk(_ context.Context, _ *logline.Logger, args []string) error {
 	return printSecret(args, "genpsk", apply.NewPresharedKey())
 }
 
@@ -133,7 +133,7 @@ func printSecret(args []string, name string, k schema.Key) error {
 	return err
 }
 
-func pubkey(_ context.Context, _ *slog.Logger, args []string) error {
+func pubkey(_ context.Context, _ *logline.Logger, args []string) error {
 	if len(args) > 0 {
 		return usage("pubkey")
 	}
@@ -150,12 +150,12 @@ func pubkey(_ context.Context, _ *slog.Logger, args []string) error {
 	return err
 }
 
-func printVersion(context.Context, *slog.Logger, []string) error {
+func printVersion(context.Context, *logline.Logger, []string) error {
 	_, err := fmt.Println("wgnetifd " + version)
 	return err
 }
 
-func help(context.Context, *slog.Logger, []string) error {
+func help(context.Context, *logline.Logger, []string) error {
 	var b strings.Builder
 	b.WriteString("wgnetifd: WireGuard for OpenWrt's netifd\n\n")
 	for _, c := range commands {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,7 +19,7 @@ import (
 var version = "unknown"
 
 func main() {
-	log := slog.New(logline.New(os.Stderr, slog.LevelInfo))
+	log := logline.New(os.Stderr)
 	err := run(context.Background(), log, os.Args)
 	if err == nil {
 		return
@@ -34,7 +33,7 @@ func main() {
 	os.Exit(1)
 }
 
-func run(ctx context.Context, log *slog.Logger, argv []string) error {
+func run(ctx context.Context, log *logline.Logger, argv []string) error {
 	name := ""
 	if len(argv) > 0 {
 		name, argv = filepath.Base(argv[0]), argv[1:]

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/wgnetifd/wgnetifd/internal/apply"
+	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/internal/resolve"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
@@ -34,7 +34,7 @@ func configDir(dir string) uci.Dir {
 }
 
 // system returns the real system.
-func system(log *slog.Logger, config string) *apply.System {
+func system(log *logline.Logger, config string) *apply.System {
 	return &apply.System{
 		Dir:         configDir(config),
 		Devices:     wgdev.NewSystem(),
@@ -65,7 +65,7 @@ func sources(ctx context.Context, config string) *status.Sources {
 	return s
 }
 
-func handler(log *slog.Logger) *proto.Handler {
+func handler(log *logline.Logger) *proto.Handler {
 	return &proto.Handler{
 		System: func() *apply.System { return system(log, "") },
 		Dial: func(ctx context.Context) (netifd.Bus, error) {
@@ -76,7 +76,7 @@ func handler(log *slog.Logger) *proto.Handler {
 	}
 }
 
-func plugin(log *slog.Logger) *rpcd.Plugin {
+func plugin(log *logline.Logger) *rpcd.Plugin {
 	return &rpcd.Plugin{
 		Collect: func(ctx context.Context, iface string) (*status.Snapshot, error) {
 			return sources(ctx, "").Collect(ctx, iface)

@@ -6,10 +6,10 @@ package apply
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/netip"
 	"time"
 
+	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/internal/resolve"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
@@ -33,7 +33,7 @@ type System struct {
 	ResolveTime time.Duration
 	State       state.Dir
 	Now         func() time.Time
-	Log         *slog.Logger
+	Log         *logline.Logger
 }
 
 // Network is told of addresses and routes of an interface: netifd, or the

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -120,7 +119,7 @@ func newWorld(t *testing.T, config string) *world {
 		ResolveTime: 10 * time.Millisecond,
 		State:       state.Dir(filepath.Join(w.dir, "run")),
 		Now:         func() time.Time { return time.Unix(1_800_000_000, 0) },
-		Log:         slog.New(logline.New(&w.log, slog.LevelInfo)),
+		Log:         logline.New(&w.log),
 	}
 	return w
 }

@@ -1,96 +1,86 @@
 // Package logline writes log records as people read them in OpenWrt's log: one
 // line an event, the message first. The system log adds time and program.
+//
+// It has the methods of log/slog that are used here and a tenth of its size:
+// log/slog brings encoding/json and reflection along, 190 KB on a MIPS router.
 package logline
 
 import (
-	"context"
+	"fmt"
 	"io"
-	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
 )
 
-// Handler is a slog.Handler. Make one with New.
-type Handler struct {
+// Logger writes records. Make one with New. Its methods may be called from many
+// goroutines; one that is nil writes nothing.
+type Logger struct {
 	mu    *sync.Mutex
 	w     io.Writer
-	level slog.Level
 	attrs string
 }
 
-var _ slog.Handler = &Handler{}
+// New returns a logger that writes to w, one Write a record.
+func New(w io.Writer) *Logger { return &Logger{mu: &sync.Mutex{}, w: w} }
 
-// New returns a handler that writes records of level and above to w, one Write a
-// record.
-func New(w io.Writer, level slog.Level) *Handler {
-	return &Handler{mu: &sync.Mutex{}, w: w, level: level}
-}
-
-// Enabled reports whether records of the level are written.
-func (h *Handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
-
-// WithAttrs returns a handler that adds attrs to each record.
-func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	var b strings.Builder
-	b.WriteString(h.attrs)
-	for _, a := range attrs {
-		appendAttr(&b, a)
+// With returns a logger that adds attributes to each record: pairs of a name and
+// a value.
+func (l *Logger) With(args ...any) *Logger {
+	if l == nil {
+		return nil
 	}
-	out := *h
-	out.attrs = b.String()
+	out := *l
+	out.attrs += attributes(args)
 	return &out
 }
 
-// WithGroup returns h: groups are for machines.
-func (h *Handler) WithGroup(string) slog.Handler { return h }
+// Debug writes nothing: it is for other loggers of the same methods.
+func (l *Logger) Debug(string, ...any) {}
 
-// Handle writes one record: `error: MESSAGE (interface=wg0 …)`.
-func (h *Handler) Handle(_ context.Context, r slog.Record) error {
-	var b strings.Builder
-	switch {
-	case r.Level >= slog.LevelError:
-		b.WriteString("error: ")
-	case r.Level >= slog.LevelWarn:
-		b.WriteString("warning: ")
+// Info writes what happened, with pairs of a name and a value.
+func (l *Logger) Info(msg string, args ...any) { l.write("", msg, args) }
+
+// Warn writes what is not right and can be lived with.
+func (l *Logger) Warn(msg string, args ...any) { l.write("warning: ", msg, args) }
+
+// Error writes what is wrong.
+func (l *Logger) Error(msg string, args ...any) { l.write("error: ", msg, args) }
+
+// write writes `error: MESSAGE (interface=wg0 …)`.
+func (l *Logger) write(level, msg string, args []any) {
+	if l == nil {
+		return
 	}
-	oneLine(&b, r.Message)
-	var attrs strings.Builder
-	attrs.WriteString(h.attrs)
-	r.Attrs(func(a slog.Attr) bool {
-		appendAttr(&attrs, a)
-		return true
-	})
-	if attrs.Len() > 0 {
-		b.WriteString(" (")
-		b.WriteString(strings.TrimPrefix(attrs.String(), " "))
-		b.WriteByte(')')
+	line := level + oneLine(msg)
+	if attrs := l.attrs + attributes(args); attrs != "" {
+		line += " (" + attrs[1:] + ")"
 	}
-	b.WriteByte('\n')
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_, err := io.WriteString(h.w, b.String())
-	return err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = io.WriteString(l.w, line+"\n")
 }
 
-func appendAttr(b *strings.Builder, a slog.Attr) {
-	v := a.Value.Resolve().String()
-	b.WriteByte(' ')
-	b.WriteString(a.Key)
-	b.WriteByte('=')
-	if strings.ContainsAny(v, " \"()=\n\r\t") || v == "" {
-		v = strconv.Quote(v)
+// attributes returns each pair with a blank before it.
+func attributes(args []any) string {
+	var b strings.Builder
+	for n := 0; n+1 < len(args); n += 2 {
+		value := fmt.Sprint(args[n+1])
+		if strings.ContainsAny(value, " \"()=\n\r\t") || value == "" {
+			value = strconv.Quote(value)
+		}
+		fmt.Fprintf(&b, " %v=%s", args[n], oneLine(value))
 	}
-	oneLine(b, v)
+	return b.String()
 }
 
 // oneLine keeps what came from a configuration file from starting a line of its
 // own, or from steering a terminal.
-func oneLine(b *strings.Builder, s string) {
-	for _, r := range s {
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
-			r = ' '
+			return ' '
 		}
-		b.WriteRune(r)
-	}
+		return r
+	}, s)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 )
@@ -44,7 +43,7 @@ type Options struct {
 	// Log gets what nobody is there to return an error to for: a connection
 	// lost and regained, an object that cannot be published again, dropped
 	// notifications, a handler's error. nil is silent.
-	Log *slog.Logger
+	Log Logger
 
 	// Connected, if not nil, is called each time there is a connection and
 	// all objects, subscriptions and listeners have been made on it: what
@@ -96,7 +95,7 @@ func newConn(o Options) *Conn {
 		o.Socket = DefaultSocket
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+		o.Log = silent{}
 	}
 	c := &Conn{opts: o, changed: make(chan struct{})}
 	c.watch = newWatch()

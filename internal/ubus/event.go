@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/wire"
@@ -89,7 +88,7 @@ func (c *Conn) SendEvent(ctx context.Context, id string, data blobmsg.Table) err
 // feed hands what arrives for a listener or a subscriber to its handler.
 type feed struct {
 	handler func(name string, data blobmsg.Table)
-	log     *slog.Logger
+	log     Logger
 	name    string
 	queue   queue
 }
