@@ -2,8 +2,8 @@ package rtnl
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"slices"
 	"sync"
@@ -137,7 +137,7 @@ func (f *Fake) device(name string) error {
 	if !f.Strict || slices.ContainsFunc(f.links, func(l Link) bool { return l.Name == name }) {
 		return nil
 	}
-	return fmt.Errorf("%s: no such interface: %w", name, fs.ErrNotExist)
+	return fmt.Errorf("%s: %w", name, errNoLink)
 }
 
 // Routes implements Kernel.
@@ -184,24 +184,40 @@ func (f *Fake) list(which func(*Route) bool) ([]Route, error) {
 }
 
 // ReplaceRoute implements Kernel.
-func (f *Fake) ReplaceRoute(r Route) error {
+func (f *Fake) ReplaceRoute(routes ...Route) error {
+	return f.each(routes, f.replaceRoute)
+}
+
+// DeleteRoute implements Kernel.
+func (f *Fake) DeleteRoute(routes ...Route) error {
+	return f.each(routes, f.deleteRoute)
+}
+
+func (f *Fake) each(routes []Route, do func(Route) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	var errs []error
+	for _, r := range routes {
+		if err := do(r); err != nil {
+			errs = append(errs, routeError(&r, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (f *Fake) replaceRoute(r Route) error {
 	if err := f.begin(Write{Op: OpReplaceRoute, Route: r}); err != nil {
 		return err
 	}
 	if err := f.device(r.Device); err != nil {
-		return fmt.Errorf("route to %v: %w", r, err)
+		return err
 	}
 	r.Protocol = r.protocol()
 	f.put(r)
 	return nil
 }
 
-// DeleteRoute implements Kernel.
-func (f *Fake) DeleteRoute(r Route) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f *Fake) deleteRoute(r Route) error {
 	if err := f.begin(Write{Op: OpDeleteRoute, Route: r}); err != nil {
 		return err
 	}

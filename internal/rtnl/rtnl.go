@@ -6,6 +6,7 @@
 package rtnl
 
 import (
+	"io/fs"
 	"net/netip"
 )
 
@@ -74,13 +75,15 @@ type Kernel interface {
 	// DeviceRoutes returns the unicast routes through a device in all tables.
 	DeviceRoutes(device string) ([]Route, error)
 
-	// ReplaceRoute makes a route, in place of the one with the same destination,
-	// metric and table if there is one, whoever made that.
-	ReplaceRoute(r Route) error
-	// DeleteRoute deletes the route with the destination, metric, table, protocol,
-	// gateway and device of r. One that does not exist is no error, nor is a device
-	// that does not.
-	DeleteRoute(r Route) error
+	// ReplaceRoute makes routes, each in place of the one with the same
+	// destination, metric and table if there is one, whoever made that. Many at once
+	// are quicker than one after the other. One that is refused does not keep the
+	// others from being made; the errors are joined.
+	ReplaceRoute(routes ...Route) error
+	// DeleteRoute deletes the routes with the same destination, metric, table,
+	// protocol, gateway and device. One that does not exist is no error, nor is a
+	// device that does not.
+	DeleteRoute(routes ...Route) error
 
 	// Addresses returns the addresses of a device with their prefix lengths,
 	// of IPv4 and IPv6, link-local ones included.
@@ -96,3 +99,11 @@ type Kernel interface {
 	// Close gives back what the methods opened.
 	Close() error
 }
+
+// errNoLink matches fs.ErrNotExist, whose own text is about files.
+var errNoLink error = noLinkError{}
+
+type noLinkError struct{}
+
+func (noLinkError) Error() string        { return "no such interface" }
+func (noLinkError) Is(target error) bool { return target == fs.ErrNotExist }

@@ -120,7 +120,7 @@ func (f *Fake) find(w Write) (*fakeDevice, error) {
 	}
 	d := f.devices[w.Name]
 	if d == nil {
-		return nil, fmt.Errorf("%s: no such interface: %w", w.Name, fs.ErrNotExist)
+		return nil, fmt.Errorf("%s: %w", w.Name, errNoLink)
 	}
 	return d, nil
 }
