@@ -46,9 +46,24 @@ type Handler struct {
 var errUsage = errors.New("netifd calls this with `'' dump` or `wireguard setup|teardown|renew INTERFACE CONFIG`")
 
 // Run serves one call; args are those behind argv[0]: "", "dump" or protocol,
-// action, interface, configuration. The error is logged by the caller; netifd is
-// told already.
+// action, interface, configuration. An error is in the log already, and netifd
+// told.
 func (h *Handler) Run(ctx context.Context, args []string) error {
+	err := h.run(ctx, args)
+	var told *toldError
+	if err != nil && !errors.As(err, &told) {
+		h.Log.Error(err.Error())
+	}
+	return err
+}
+
+// toldError is in the log before netifd is told that a setup failed: netifd ends
+// this process on hearing it.
+type toldError struct{ error }
+
+func (e *toldError) Unwrap() error { return e.error }
+
+func (h *Handler) run(ctx context.Context, args []string) error {
 	if len(args) >= 2 && args[1] == "dump" {
 		_, err := io.WriteString(h.Stdout, Dump+"\n")
 		return err
@@ -84,7 +99,11 @@ func (h *Handler) up(ctx context.Context, iface string, setup bool) error {
 	if err == nil || errors.Is(err, netifd.ErrTearingDown) {
 		return err
 	}
-	return errors.Join(err, h.refuse(ctx, client, s, iface, setup, err))
+	h.Log.Error(err.Error(), "interface", iface)
+	if err := h.refuse(ctx, client, s, iface, setup, err); err != nil {
+		h.Log.Error("netifd was not told: "+err.Error(), "interface", iface)
+	}
+	return &toldError{err}
 }
 
 func (h *Handler) dial(ctx context.Context) (netifd.Bus, error) {

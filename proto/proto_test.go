@@ -152,6 +152,12 @@ func TestFailedSetupDoesNotSpin(t *testing.T) {
 	if diff := cmp.Diff(want, w.bus.calls); diff != "" {
 		t.Errorf("told netifd (-want +got):\n%s", diff)
 	}
+	// netifd ends the process on the last message: the log has it all before.
+	wantLog := "error: network.wg0: there is no such interface section (interface=wg0)\n" +
+		"error: the interface stays down until its configuration is mended and it is brought up again (interface=wg0)\n"
+	if diff := cmp.Diff(wantLog, w.log.String()); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
 }
 
 // TestBadFileLeavesTheTunnel: a file that does not parse, and a bad key, leave a
@@ -216,6 +222,9 @@ func TestNoUbus(t *testing.T) {
 	}
 	if len(w.devices.Writes()) > 0 {
 		t.Errorf("wrote %+v", w.devices.Writes())
+	}
+	if n := strings.Count(w.log.String(), "\n"); n != 1 {
+		t.Errorf("%d lines in the log:\n%s", n, w.log.String())
 	}
 }
 

@@ -18,14 +18,19 @@ import (
 // version is set by the linker; see the Makefile.
 var version = "unknown"
 
+// errLogged: the log has what went wrong.
+var errLogged = errors.New("see the log")
+
 func main() {
 	log := logline.New(os.Stderr)
 	err := run(context.Background(), log, os.Args)
 	if err == nil {
 		return
 	}
-	for _, e := range lines(err) {
-		log.Error(e)
+	if !errors.Is(err, errLogged) {
+		for _, line := range lines(err) {
+			log.Error(line)
+		}
 	}
 	if errors.Is(err, errUsage) {
 		os.Exit(2)
@@ -40,7 +45,10 @@ func run(ctx context.Context, log *logline.Logger, argv []string) error {
 	}
 	switch {
 	case strings.HasSuffix(name, ".sh"): // /lib/netifd/proto/wgnetifd.sh
-		return handler(log).Run(ctx, argv)
+		if err := handler(log).Run(ctx, argv); err != nil {
+			return errLogged
+		}
+		return nil
 	case name == rpcd.Object: // /usr/libexec/rpcd/luci.wireguard
 		return plugin(log).Run(ctx, argv)
 	}

@@ -49,10 +49,13 @@ func (s *Sources) Collect(ctx context.Context, only string) (*Snapshot, error) {
 			return nil, err
 		}
 		if i == nil {
-			if only != "" {
-				return nil, fmt.Errorf("%s: %w", name, ErrNoInterface)
+			if only == "" {
+				continue
 			}
-			continue
+			if snap.ConfigError != nil {
+				return nil, fmt.Errorf("%s: the kernel does not have it, and the configuration cannot be read: %w", name, snap.ConfigError)
+			}
+			return nil, fmt.Errorf("%s: %w", name, ErrNoInterface)
 		}
 		snap.Interfaces = append(snap.Interfaces, *i)
 	}
@@ -160,11 +163,12 @@ func whyDown(i *Interface, dev *plan.Actual) string {
 			return p.Error()
 		}
 	}
-	for _, e := range i.Errors {
-		if len(e.Words) > 0 {
-			return e.Words[len(e.Words)-1]
+	if len(i.Errors) > 0 {
+		// The last word of an error says what is right.
+		if last := i.Errors[0]; len(last.Words) > 0 {
+			return last.Words[len(last.Words)-1]
 		}
-		return e.Code
+		return i.Errors[0].Code
 	}
 	switch {
 	case i.Disabled:

@@ -340,6 +340,15 @@ func TestWithoutConfiguration(t *testing.T) {
 	}
 }
 
+// TestAskedForOne: who asks for one interface hears that the file is the reason.
+func TestAskedForOne(t *testing.T) {
+	src, _, _ := sources(t, "config 'interface\n")
+	var parse *uci.ParseError
+	if _, err := src.Collect(context.Background(), "wg0"); !errors.As(err, &parse) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestNoInterface(t *testing.T) {
 	src, _, _ := sources(t, config)
 	if _, err := src.Collect(context.Background(), "eth9"); !errors.Is(err, status.ErrNoInterface) {

@@ -67,13 +67,13 @@ func (t *text) iface(i *Interface) {
 		t.field("note", "not in the configuration")
 	}
 	for _, p := range i.Problems {
-		if p.Section == i.Name { // those of peers stand with the peers
-			t.field("problem", p.Error())
+		if text := p.Error(); p.Section == i.Name && text != i.Reason { // those of peers stand with the peers
+			t.field("problem", text)
 		}
 	}
 	for _, e := range i.Errors {
-		if len(i.Problems) == 0 {
-			t.field("netifd", strings.TrimSpace(e.Code+" "+strings.Join(e.Words, " ")))
+		if text := strings.Join(e.Words, ": "); len(i.Problems) == 0 && text != i.Reason {
+			t.field("netifd", strings.TrimSpace(e.Code+" "+text))
 		}
 	}
 	for n := range i.Peers {
