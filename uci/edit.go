@@ -11,11 +11,14 @@ import (
 // that is staged, and writes the result back when change returned nil and there
 // is a difference. What is staged stays staged, to be merged with the new file.
 //
-// All of it happens under libuci's lock, so no Edit or commit of another program
-// is lost. The new file is complete and on disk before it takes the place of the
-// old one, whose mode and owner it keeps; a symbolic link stays one. When
-// anything fails the old file is as it was. As with any commit by uci, comments
-// are lost and spacing and quoting become libuci's.
+// All of it happens under libuci's lock: of several Edits none is lost, and a
+// "uci commit" that has to wait sees what was written. (uci itself gives the lock
+// back before it has renamed its file, so in a race of three it can lose one.)
+//
+// The new file is complete and on disk before it takes the place of the old one,
+// whose mode and owner it keeps; a symbolic link stays one. When anything fails
+// the old file is as it was. As with any commit by uci, comments are lost and
+// spacing and quoting become libuci's.
 //
 // A result that could not be read again is refused, see [Package.Check]. The
 // error wraps [io/fs.ErrNotExist] when there is no such file, is a [*ParseError]

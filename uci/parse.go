@@ -1,6 +1,7 @@
 package uci
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -63,24 +64,26 @@ func parse(name, file, src string) (*Package, error) {
 
 const msgNUL = "NUL byte: this is not a configuration file, or it was damaged"
 
-// blankNULLines empties the lines that have a NUL byte, and reports where each
-// has its first. Lines keep their numbers.
+// blankNULLines puts spaces in place of the lines that have a NUL byte, and
+// reports where each has its first.
 func blankNULLines(src string, report func(at int)) string {
 	if strings.IndexByte(src, 0) < 0 {
 		return src
 	}
-	var kept strings.Builder
+	text := []byte(src)
 	at := 0
-	for line := range strings.Lines(src) {
-		if i := strings.IndexByte(line, 0); i < 0 {
-			kept.WriteString(line)
-		} else {
+	for line := range bytes.Lines(text) {
+		if i := bytes.IndexByte(line, 0); i >= 0 {
 			report(at + i)
-			kept.WriteByte('\n')
+			for j := range line {
+				if line[j] != '\n' {
+					line[j] = ' '
+				}
+			}
 		}
 		at += len(line)
 	}
-	return kept.String()
+	return string(text)
 }
 
 // parser turns the words of a file into a Package.
@@ -100,8 +103,8 @@ type parser struct {
 }
 
 func newParser(name, file, src string) *parser {
-	// A section with its options is seldom shorter than 100 bytes.
-	sections := len(src) / 200
+	// A peer as LuCI writes it takes some 300 bytes. This only saves growing.
+	sections := min(len(src)/300, 1<<14)
 	return &parser{
 		scanner: scanner{src: src},
 		file:    file,
@@ -146,14 +149,14 @@ func (p *parser) statements() error {
 // are imported at once.
 func (p *parser) packageLine(more bool) error {
 	if !more {
-		return p.fail("package without a name")
+		return p.lacks("package without a name")
 	}
 	name, err := p.arg()
 	if err != nil {
 		return err
 	}
 	if name == "" {
-		return p.fail("package without a name")
+		return p.lacks("package without a name")
 	}
 	if !validName(name, true) {
 		return p.fail("a package name has letters, digits, underscores and dashes only")
@@ -164,14 +167,14 @@ func (p *parser) packageLine(more bool) error {
 // config reads "config TYPE [NAME]".
 func (p *parser) config(more bool) error {
 	if !more {
-		return p.fail("config without a type")
+		return p.lacks("config without a type")
 	}
 	typ, err := p.arg()
 	if err != nil {
 		return err
 	}
 	if typ == "" {
-		return p.fail("config without a type")
+		return p.lacks("config without a type")
 	}
 	if !validType(typ) {
 		return p.fail("a section type has printable ASCII characters only")
@@ -214,14 +217,14 @@ func (p *parser) option(more, list bool) error {
 		return p.fail("option or list before the first section")
 	}
 	if !more {
-		return p.fail("option or list without a name")
+		return p.lacks("option or list without a name")
 	}
 	name, err := p.arg()
 	if err != nil {
 		return err
 	}
 	if name == "" {
-		return p.fail("option or list without a name")
+		return p.lacks("option or list without a name")
 	}
 	if !ValidName(name) {
 		return p.fail("an option name has letters, digits and underscores only")
@@ -265,6 +268,12 @@ func (p *parser) end() error {
 		err = p.tolerate("more words than the statement has: is a quote missing?")
 	}
 	return err
+}
+
+// lacks is fail for a word that is not there.
+func (p *parser) lacks(msg string) *ParseError {
+	p.start = p.statement
+	return p.fail(msg)
 }
 
 // tolerate is fail for what a lenient reader goes on after.
