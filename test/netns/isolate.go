@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -18,9 +19,20 @@ import (
 	"github.com/wgnetifd/wgnetifd/test/need"
 )
 
-// inside is the environment variable that tells the second start of a program
-// from the first.
-const inside = "WGNETIFD_NETNS"
+// outside is the environment variable that tells the second start of a program
+// from the first. It holds the network namespace of the first: a value that was
+// set by hand, or handed on to some other program, cannot pass for one.
+const outside = "WGNETIFD_NETNS_OUTSIDE"
+
+// namespace returns the network namespace that the program runs in.
+func namespace() (string, error) { return os.Readlink("/proc/self/ns/net") }
+
+// isolated reports whether the program runs in namespaces made by Isolate.
+func isolated() bool {
+	before := os.Getenv(outside)
+	now, err := namespace()
+	return err == nil && strings.HasPrefix(before, "net:[") && before != now
+}
 
 // cloneFlags are the namespaces of an isolated program. That of processes is what
 // ends the ones it leaves behind: they die with the first one in it.
@@ -48,7 +60,7 @@ func Main(m *testing.M) {
 // Require ends the test unless it runs in namespaces of its own.
 func Require(t testing.TB) {
 	t.Helper()
-	if os.Getenv(inside) != "" {
+	if isolated() {
 		return
 	}
 	need.Root(t)
@@ -72,11 +84,14 @@ func (e *startError) Unwrap() error { return e.err }
 // program once more to do so: the caller has to be at the beginning of main or
 // TestMain, and what it does before happens twice.
 func Isolate(f func() int) (code int, err error) {
-	if os.Getenv(inside) == "" {
+	if !isolated() {
 		return again()
 	}
-	if err := furnish(); err != nil {
-		return 0, err
+	// Others are started by the first process: workers of a fuzz test.
+	if os.Getpid() == 1 {
+		if err := furnish(); err != nil {
+			return 0, err
+		}
 	}
 	return f(), nil
 }
@@ -86,9 +101,13 @@ func again() (code int, err error) {
 	// The kernel kills the child when the thread that made it ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	now, err := namespace()
+	if err != nil {
+		return 0, err
+	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.Env = append(os.Environ(), outside+"="+now)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: cloneFlags, Pdeathsig: syscall.SIGKILL}
 
