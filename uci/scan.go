@@ -156,8 +156,6 @@ loop:
 		if c := s.cur(); c == 0 {
 			break
 		} else if isSpace(c) {
-			// libuci steps over the space after a word, but not over a
-			// semicolon; a second one counts as white space as well.
 			s.pos++
 			break
 		}
