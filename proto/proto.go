@@ -120,16 +120,16 @@ func (h *Handler) refuse(ctx context.Context, client netifd.Client, s *apply.Sys
 	if !errors.As(cause, &failure) {
 		failure = &apply.Failure{Code: apply.CodeDevice, Err: cause}
 	}
-	code, words := failure.Code, failure.Words()
+	told := netifd.Error{Code: failure.Code, Words: failure.Words()}
 	if setup && failure.Config() && s.Running(iface) {
 		// A tunnel is there and works: a mistake in the file does not end it.
-		if err := client.Update(ctx, iface, &netifd.State{Device: iface, Keep: true}); err != nil {
+		if err := s.KeepRunning(ctx, iface, client); err != nil {
 			return err
 		}
 		h.Log.Warn("the running tunnel is left as it is", "interface", iface)
-		return client.Error(ctx, iface, code, words...)
+		return client.Report(ctx, iface, told)
 	}
-	if err := client.Error(ctx, iface, code, words...); err != nil {
+	if err := client.Report(ctx, iface, told); err != nil {
 		return err
 	}
 	if !setup {

@@ -179,7 +179,7 @@ func TestBadFileLeavesTheTunnel(t *testing.T) {
 			if !strings.Contains(all, `"action":3`) || strings.Contains(all, `"action":7`) || strings.Contains(all, "hush") {
 				t.Errorf("%s told netifd:\n%s", action, all)
 			}
-			if keep := strings.Contains(all, `"keep":true`); keep != (action == "setup") {
+			if keep := strings.Contains(all, `"address-external":true`); keep != (action == "setup") {
 				t.Errorf("%s told netifd:\n%s", action, all)
 			}
 		}

@@ -39,9 +39,8 @@ type System struct {
 // Network is told of addresses and routes of an interface: netifd, or the
 // kernel where there is no netifd.
 type Network interface {
-	// Up announces the interface as it should be. fresh: its device was made just
-	// now, so that nothing which was announced before is in the kernel any more.
-	Up(ctx context.Context, r *Run, fresh bool) error
+	// Up announces the interface as it should be.
+	Up(ctx context.Context, r *Run) error
 	// Uplink returns the device of the interface that `option tunlink` names;
 	// empty when it has none now.
 	Uplink(ctx context.Context, r *Run, name string) (string, error)
@@ -93,7 +92,7 @@ func (s *System) Up(ctx context.Context, iface string, net Network) (*Run, error
 		return r, err
 	}
 	r.save()
-	if err := net.Up(ctx, r, r.Created); err != nil {
+	if err := net.Up(ctx, r); err != nil {
 		r.undo()
 		return r, err
 	}

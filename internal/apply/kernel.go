@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
@@ -16,25 +17,15 @@ var _ Network = Kernel{}
 
 // Up makes the device's addresses those that are wanted. The routes are made by
 // kernelRoutes, like those above netifd's limit.
-func (Kernel) Up(_ context.Context, r *Run, _ bool) error {
+func (Kernel) Up(_ context.Context, r *Run) error {
 	r.Want.KernelRoutes = slices.Concat(r.Want.Routes, r.Want.KernelRoutes)
 	r.Want.Routes = nil
 	dev := r.Conf.Name
-	have, err := r.Kernel.Addresses(dev)
-	if err != nil {
-		return deviceFailure(err)
-	}
 	// Old ones go first: a new address of the same subnet would be a secondary of
 	// an old one and go with it.
-	for _, a := range have {
-		if !slices.Contains(r.Want.Addresses, a) && !a.Addr().IsLinkLocalUnicast() {
-			r.Wrote++
-			if err := r.Kernel.DeleteAddress(dev, a); err != nil {
-				r.Log.Warn("cannot delete an address", "address", a, "error", err)
-			}
-		}
-	}
-	if have, err = r.Kernel.Addresses(dev); err != nil {
+	r.deleteAddresses()
+	have, err := r.Kernel.Addresses(dev)
+	if err != nil {
 		return deviceFailure(err)
 	}
 	for _, a := range r.Want.Addresses {
@@ -46,6 +37,59 @@ func (Kernel) Up(_ context.Context, r *Run, _ bool) error {
 		}
 	}
 	return nil
+}
+
+// deleteAddresses deletes the addresses of the device that are not wanted; the
+// link-local ones are the kernel's own.
+func (r *Run) deleteAddresses() {
+	have, err := r.Kernel.Addresses(r.Conf.Name)
+	if err != nil {
+		r.Log.Warn("cannot read the addresses of the device", "error", err)
+	}
+	for _, a := range have {
+		if slices.Contains(r.Want.Addresses, a) || a.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		r.Wrote++
+		if err := r.Kernel.DeleteAddress(r.Conf.Name, a); err != nil {
+			r.Log.Warn("cannot delete an address", "address", a, "error", err)
+		}
+	}
+}
+
+// protoStatic is the protocol of the routes that netifd makes (RTPROT_STATIC).
+const protoStatic = 4
+
+// clearLeftovers deletes from a device that is taken over what netifd, or we,
+// gave it in another life and nobody wants any more.
+func (r *Run) clearLeftovers() {
+	r.deleteAddresses()
+	have, err := r.Kernel.DeviceRoutes(r.Conf.Name)
+	if err != nil {
+		r.Log.Warn("cannot read the routes of the device", "error", err)
+		return
+	}
+	wanted := make(map[netip.Prefix]struct{}, len(r.Want.Routes)+len(r.Want.KernelRoutes))
+	for _, dst := range slices.Concat(r.Want.Routes, r.Want.KernelRoutes) {
+		wanted[dst] = struct{}{}
+	}
+	for _, t := range have {
+		if _, keep := wanted[t.Dst]; keep || t.Protocol != protoStatic && t.Protocol != rtnl.Protocol {
+			continue
+		}
+		if r.subnet(t.Dst) {
+			continue // netifd makes these itself where the interface has a metric
+		}
+		r.Wrote++
+		if err := r.Kernel.DeleteRoute(t); err != nil {
+			r.Log.Warn("cannot delete a route", "route", t.Dst, "error", err)
+		}
+	}
+}
+
+// subnet reports whether dst is the subnet of one of the interface's addresses.
+func (r *Run) subnet(dst netip.Prefix) bool {
+	return slices.ContainsFunc(r.Want.Addresses, func(a netip.Prefix) bool { return a.Masked() == dst })
 }
 
 // Uplink takes the name for the interface's section, whose device it is, or for

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 
@@ -22,14 +23,20 @@ var _ Network = Netifd{}
 // Up announces the interface. Netifd compares with what it announced to the
 // kernel before, not with what the kernel has: where addresses are missing
 // afterwards, a state without them goes first.
-func (n Netifd) Up(ctx context.Context, r *Run, fresh bool) error {
+func (n Netifd) Up(ctx context.Context, r *Run) error {
 	full := r.netifdState()
-	if fresh {
-		if s, err := n.Client.Status(ctx, r.Conf.Name); err == nil && s.Up {
-			// The device was deleted behind netifd's back: all that it had is gone.
-			if err := n.update(ctx, r, bare(full)); err != nil {
-				return err
-			}
+	s, err := n.Client.Status(ctx, r.Conf.Name)
+	switch {
+	case err != nil:
+		// It is asked for the two cases below alone.
+	case s.Up && r.Created:
+		// The device was deleted behind netifd's back: all that it had is gone.
+		if err := n.update(ctx, r, bare(full)); err != nil {
+			return err
+		}
+	case !s.Up && r.Have.Up:
+		if err := n.takeOver(ctx, r, full); err != nil {
+			return err
 		}
 	}
 	if err := n.update(ctx, r, full); err != nil {
@@ -50,6 +57,17 @@ func (n Netifd) Up(ctx context.Context, r *Run, fresh bool) error {
 		r.Log.Warn("the kernel does not have all the addresses that netifd was told of")
 	}
 	return nil
+}
+
+// takeOver announces a device that runs while netifd says down: netifd was
+// restarted, or another manager made the device. Announced as external first, it
+// is not set down and cleared, and no session drops. What netifd would have
+// cleared and is not wanted any more is cleared here.
+func (n Netifd) takeOver(ctx context.Context, r *Run, full *netifd.State) error {
+	r.clearLeftovers()
+	return n.update(ctx, r, &netifd.State{
+		Device: full.Device, Addresses: full.Addresses, IP6Prefixes: full.IP6Prefixes, External: true,
+	})
 }
 
 func (n Netifd) update(ctx context.Context, r *Run, s *netifd.State) error {
@@ -104,28 +122,28 @@ func (n Netifd) Uplink(ctx context.Context, _ *Run, name string) (string, error)
 	return s.Device, nil
 }
 
-// Problems adds to the errors of the interface what does not stand there yet.
+// Problems adds to the errors of the interface.
 func (n Netifd) Problems(ctx context.Context, r *Run, problems []Problem) {
-	if len(problems) == 0 {
-		return
-	}
 	if len(problems) > maxTold {
 		more := Problem{Code: CodeMore, Words: []string{strconv.Itoa(len(problems) - maxTold)}}
 		problems = append(slices.Clip(problems[:maxTold]), more)
 	}
-	var known []netifd.Error
-	if s, err := n.Client.Status(ctx, r.Conf.Name); err == nil {
-		known = s.Errors
+	errs := make([]netifd.Error, len(problems))
+	for k, p := range problems {
+		errs[k] = netifd.Error{Code: p.Code, Words: p.Words}
 	}
-	for _, p := range problems {
-		if slices.ContainsFunc(known, func(e netifd.Error) bool {
-			return e.Code == p.Code && slices.Equal(e.Words, p.Words)
-		}) {
-			continue
-		}
-		if err := n.Client.Error(ctx, r.Conf.Name, p.Code, p.Words...); err != nil {
-			r.Log.Warn("cannot tell netifd of a problem", "error", err)
-			return
-		}
+	if err := n.Client.Report(ctx, r.Conf.Name, errs...); err != nil {
+		r.Log.Warn("cannot tell netifd of all problems", "error", err)
 	}
+}
+
+// KeepRunning announces a device as it is, addresses and all, because the
+// configuration cannot be used. Neither netifd nor we change anything about it.
+func (s *System) KeepRunning(ctx context.Context, iface string, client netifd.Client) error {
+	have, err := s.Kernel.Addresses(iface)
+	if err != nil {
+		s.Log.Warn("cannot read the addresses of the device", "interface", iface, "error", err)
+	}
+	have = slices.DeleteFunc(have, func(a netip.Prefix) bool { return a.Addr().IsLinkLocalUnicast() })
+	return client.Update(ctx, iface, &netifd.State{Device: iface, Addresses: have, External: true})
 }

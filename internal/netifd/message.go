@@ -26,9 +26,11 @@ type State struct {
 	Addresses   []netip.Prefix
 	IP6Prefixes []string
 	Routes      []netip.Prefix // masked
-	// Keep changes nothing about addresses and routes: the interface is up as it
-	// is.
-	Keep bool
+	// External: the addresses are in the kernel already and not netifd's to make.
+	// A device that netifd hears of for the first time in such a state is left as
+	// it is; otherwise netifd sets it down and clears its addresses and routes
+	// first.
+	External bool
 }
 
 // message returns the argument of notify_proto. Masks are strings: netifd takes
@@ -40,8 +42,8 @@ func (s *State) message(iface string) blobmsg.Table {
 		{Name: "link-up", Value: true},
 		{Name: "ifname", Value: s.Device},
 	}
-	if s.Keep {
-		return append(t, blobmsg.Field{Name: "keep", Value: true})
+	if s.External {
+		t = append(t, blobmsg.Field{Name: "address-external", Value: true})
 	}
 	var lists [4]blobmsg.Array // addresses and routes of IPv4, then of IPv6
 	names := [4]string{"ipaddr", "routes", "ip6addr", "routes6"}

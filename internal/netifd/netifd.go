@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
@@ -37,10 +38,26 @@ func (c Client) Update(ctx context.Context, iface string, s *State) error {
 	return c.notify(ctx, iface, s.message(iface))
 }
 
-// Error adds to the errors of the interface, which LuCI shows. words say more
-// than the code: the option, the value, what is right; at most 14 of them.
-func (c Client) Error(ctx context.Context, iface, code string, words ...string) error {
-	return c.notify(ctx, iface, errorMessage(iface, code, words))
+// Report adds to the errors of the interface, which LuCI shows, those that do not
+// stand there yet: netifd keeps each that it is told of, until the interface
+// comes up anew.
+func (c Client) Report(ctx context.Context, iface string, errs ...Error) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	var known []Error
+	if s, err := c.Status(ctx, iface); err == nil {
+		known = s.Errors
+	}
+	for _, e := range errs {
+		if slices.ContainsFunc(known, e.same) {
+			continue
+		}
+		if err := c.notify(ctx, iface, errorMessage(iface, e.Code, e.Words)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Fail ends a setup that cannot succeed. netifd would run the setup again at
@@ -81,9 +98,15 @@ type Status struct {
 
 // Error is one of the errors of an interface.
 type Error struct {
-	Subsystem, Code string
-	Words           []string
+	// Subsystem is the protocol that told of it, as netifd notes it.
+	Subsystem string
+	Code      string
+	// Words say more than the code: the option, the value, what is right; at most
+	// 14 of them.
+	Words []string
 }
+
+func (e Error) same(o Error) bool { return e.Code == o.Code && slices.Equal(e.Words, o.Words) }
 
 // Status asks for one interface. ErrNoInterface when there is none.
 func (c Client) Status(ctx context.Context, iface string) (*Status, error) {

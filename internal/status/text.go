@@ -20,8 +20,12 @@ func (s *Snapshot) WriteText(w io.Writer) error {
 		t.line("  " + clean(s.ConfigError.Error()))
 		t.line("")
 	}
-	if len(s.Interfaces) == 0 {
-		t.line("There are no WireGuard interfaces.")
+	switch {
+	case len(s.Interfaces) > 0:
+	case s.ConfigError != nil:
+		t.line("The kernel has no WireGuard interfaces.")
+	default:
+		t.line("There are no WireGuard interfaces: none is configured, and the kernel has none.")
 	}
 	for n := range s.Interfaces {
 		if n > 0 {
