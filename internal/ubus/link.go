@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus/wire"
@@ -25,6 +26,8 @@ const (
 	// defaultTimeout of a request whose context has no deadline; it is that
 	// of the ubus command.
 	defaultTimeout = 30 * time.Second
+	// flushTimeout is how long Close waits for ubusd to have read everything.
+	flushTimeout = time.Second
 )
 
 // link is one connection: it sends messages, hands answers to the exchanges that
@@ -39,6 +42,7 @@ type link struct {
 	fail context.CancelCauseFunc
 
 	writing chan struct{} // holds a token while someone writes
+	loose   atomic.Bool   // something was sent that ubusd does not confirm
 
 	mu        sync.Mutex
 	seq       uint16
@@ -87,6 +91,8 @@ func connect(ctx context.Context, socket string) (*link, error) {
 	switch {
 	case !stop():
 		err = context.Cause(ctx)
+	case errors.Is(err, wire.ErrLength):
+		err = fmt.Errorf("%s is no ubus socket: %w", socket, err)
 	case err == nil && (f.Version != 0 || f.Type != wire.Hello || f.Peer <= 1): // libubus takes 1 for a channel between two programs
 		err = fmt.Errorf("%s is no ubus socket: greeted with %v, version %d", socket, f.Type, f.Version)
 	}
@@ -244,6 +250,9 @@ func (l *link) send(ctx context.Context, msg []byte) error {
 		return l.lost()
 	}
 	defer func() { <-l.writing }()
+	if l.ctx.Err() != nil {
+		return l.lost()
+	}
 
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -306,6 +315,20 @@ func (l *link) forget(seq uint16, x *exchange) {
 	}
 }
 
+// flush waits until ubusd has dealt with all that was sent. It does not read any
+// more from a client that has closed, so that a notification or an answer right
+// before that would be lost.
+func (l *link) flush() {
+	if !l.loose.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, flushTimeout)
+	defer cancel()
+	var a answers
+	// If it fails, there is nothing more that could be done.
+	_ = l.exchange(ctx, wire.New(wire.Header{Type: wire.Ping}), maxBlob, a.exchange(0))
+}
+
 // reply answers a call that came to us. There is nobody to tell if it fails.
 func (l *link) reply(m *wire.Message) error {
 	msg, err := m.Encode(maxBlob)
@@ -314,6 +337,7 @@ func (l *link) reply(m *wire.Message) error {
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, defaultTimeout)
 	defer cancel()
+	l.loose.Store(true)
 	return l.send(ctx, msg)
 }
 

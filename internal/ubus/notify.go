@@ -20,6 +20,7 @@ func (p *Published) Notify(ctx context.Context, typ string, data blobmsg.Table) 
 		if err == nil {
 			// ubusd answers only what it refuses; the number is then
 			// nobody's, as no exchange has been begun with it.
+			l.loose.Store(true)
 			err = l.send(ctx, msg)
 		}
 	}
