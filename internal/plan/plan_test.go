@@ -255,15 +255,23 @@ func TestRoaming(t *testing.T) {
 	}{
 		{name: "as configured", device: "192.0.2.1:51820"},
 		{name: "none in the device", write: true},
-		{name: "roamed and works", device: "203.0.113.9:4000", handshake: now.Add(-10 * time.Second),
-			applied: plan.Applied{key(1): {Host: configured, Port: 51820}}},
+		{
+			name: "roamed and works", device: "203.0.113.9:4000", handshake: now.Add(-10 * time.Second),
+			applied: plan.Applied{key(1): {Host: configured, Port: 51820}},
+		},
 		{name: "roamed, taken over from another manager", device: "203.0.113.9:4000", handshake: now.Add(-179 * time.Second)},
-		{name: "roamed and went silent", device: "203.0.113.9:4000", handshake: now.Add(-180 * time.Second), write: true,
-			applied: plan.Applied{key(1): {Host: configured, Port: 51820}}},
-		{name: "the user changed the endpoint", device: "192.0.2.99:51820", handshake: now.Add(-10 * time.Second), write: true,
-			applied: plan.Applied{key(1): {Host: "192.0.2.99", Port: 51820}}},
-		{name: "the user changed the port", device: "192.0.2.1:1", handshake: now.Add(-10 * time.Second), write: true,
-			applied: plan.Applied{key(1): {Host: configured, Port: 1}}},
+		{
+			name: "roamed and went silent", device: "203.0.113.9:4000", handshake: now.Add(-180 * time.Second), write: true,
+			applied: plan.Applied{key(1): {Host: configured, Port: 51820}},
+		},
+		{
+			name: "the user changed the endpoint", device: "192.0.2.99:51820", handshake: now.Add(-10 * time.Second), write: true,
+			applied: plan.Applied{key(1): {Host: "192.0.2.99", Port: 51820}},
+		},
+		{
+			name: "the user changed the port", device: "192.0.2.1:1", handshake: now.Add(-10 * time.Second), write: true,
+			applied: plan.Applied{key(1): {Host: configured, Port: 1}},
+		},
 		{name: "never a handshake", device: "203.0.113.9:4000", write: true},
 		{name: "clock was set back", device: "203.0.113.9:4000", handshake: now.Add(time.Hour), write: true},
 	}
@@ -308,18 +316,26 @@ func TestRoutes(t *testing.T) {
 		want   []string
 		kernel []string
 	}{
-		{name: "each once, only where asked for", limit: 100 * 124, change: func(*schema.Interface) {},
-			want: []string{"10.0.0.0/24", "0.0.0.0/0", "::/0", "10.2.0.0/16"}},
-		{name: "defaultroute 0", limit: 100 * 124, change: func(c *schema.Interface) { c.NoDefaultRoute = true },
-			want: []string{"10.0.0.0/24", "10.2.0.0/16"}},
-		{name: "disabled", limit: 100 * 124, change: func(c *schema.Interface) { c.Peers[0].Disabled = true },
-			want: []string{"10.0.0.0/24", "10.2.0.0/16"}},
+		{
+			name: "each once, only where asked for", limit: 100 * 124, change: func(*schema.Interface) {},
+			want: []string{"10.0.0.0/24", "0.0.0.0/0", "::/0", "10.2.0.0/16"},
+		},
+		{
+			name: "defaultroute 0", limit: 100 * 124, change: func(c *schema.Interface) { c.NoDefaultRoute = true },
+			want: []string{"10.0.0.0/24", "10.2.0.0/16"},
+		},
+		{
+			name: "disabled", limit: 100 * 124, change: func(c *schema.Interface) { c.Peers[0].Disabled = true },
+			want: []string{"10.0.0.0/24", "10.2.0.0/16"},
+		},
 		{name: "an allowed IP that a later peer got is routed all the same", limit: 100 * 124, change: func(c *schema.Interface) {
 			c.Peers = c.Peers[:1]
 			c.Peers[0].AllowedIPs, c.Peers[0].LostIPs = prefixes("10.0.0.0/24"), prefixes("10.7.0.0/16")
 		}, want: []string{"10.0.0.0/24", "10.7.0.0/16"}},
-		{name: "above the limit", limit: 2*108 + 124, change: func(*schema.Interface) {},
-			want: []string{"10.0.0.0/24", "0.0.0.0/0", "::/0"}, kernel: []string{"10.2.0.0/16"}},
+		{
+			name: "above the limit", limit: 2*108 + 124, change: func(*schema.Interface) {},
+			want: []string{"10.0.0.0/24", "0.0.0.0/0", "::/0"}, kernel: []string{"10.2.0.0/16"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -384,22 +400,36 @@ func TestHostRoutes(t *testing.T) {
 		lost      []string
 	}{
 		{name: "split tunnel needs none", endpoints: []string{"203.0.113.1"}, tunnel: []string{"10.0.0.0/8"}, uplinks: []plan.Uplink{def}},
-		{name: "full tunnel", endpoints: []string{"203.0.113.1", "203.0.113.1"}, tunnel: []string{"0.0.0.0/0"}, uplinks: []plan.Uplink{lan, lte, def},
-			want: []plan.HostRoute{{Dst: addr("203.0.113.1"), Gateway: addr("192.0.2.254"), Device: "eth0"}}},
-		{name: "two halves of the default route", endpoints: []string{"203.0.113.1"}, tunnel: []string{"0.0.0.0/1", "128.0.0.0/1"}, uplinks: []plan.Uplink{def},
-			want: []plan.HostRoute{{Dst: addr("203.0.113.1"), Gateway: addr("192.0.2.254"), Device: "eth0"}}},
+		{
+			name: "full tunnel", endpoints: []string{"203.0.113.1", "203.0.113.1"}, tunnel: []string{"0.0.0.0/0"}, uplinks: []plan.Uplink{lan, lte, def},
+			want: []plan.HostRoute{{Dst: addr("203.0.113.1"), Gateway: addr("192.0.2.254"), Device: "eth0"}},
+		},
+		{
+			name: "two halves of the default route", endpoints: []string{"203.0.113.1"}, tunnel: []string{"0.0.0.0/1", "128.0.0.0/1"}, uplinks: []plan.Uplink{def},
+			want: []plan.HostRoute{{Dst: addr("203.0.113.1"), Gateway: addr("192.0.2.254"), Device: "eth0"}},
+		},
 		{name: "an endpoint on the LAN is not swallowed", endpoints: []string{"192.168.1.7"}, tunnel: []string{"0.0.0.0/0"}, uplinks: []plan.Uplink{lan, def}},
-		{name: "on the link: no gateway", endpoints: []string{"192.168.1.7"}, tunnel: []string{"192.168.1.0/24"}, uplinks: []plan.Uplink{lan, def},
-			want: []plan.HostRoute{{Dst: addr("192.168.1.7"), Device: "br-lan"}}},
-		{name: "a host route of the user's own is kept", endpoints: []string{"203.0.113.1"}, tunnel: []string{"0.0.0.0/0"},
-			uplinks: []plan.Uplink{def, wan("203.0.113.1/32", "198.51.100.254", "wwan0", 0)}},
-		{name: "the tunnel's own default route is no uplink", endpoints: []string{"203.0.113.1"}, tunnel: []string{"0.0.0.0/0"},
-			uplinks: []plan.Uplink{wan("0.0.0.0/0", "", "wg0", 0)}, lost: []string{"203.0.113.1"}},
-		{name: "IPv6", endpoints: []string{"2001:db8::1"}, tunnel: []string{"0.0.0.0/0", "::/0"}, uplinks: []plan.Uplink{def, wan("::/0", "fe80::1", "eth0", 512)},
-			want: []plan.HostRoute{{Dst: addr("2001:db8::1"), Gateway: addr("fe80::1"), Device: "eth0"}}},
+		{
+			name: "on the link: no gateway", endpoints: []string{"192.168.1.7"}, tunnel: []string{"192.168.1.0/24"}, uplinks: []plan.Uplink{lan, def},
+			want: []plan.HostRoute{{Dst: addr("192.168.1.7"), Device: "br-lan"}},
+		},
+		{
+			name: "a host route of the user's own is kept", endpoints: []string{"203.0.113.1"}, tunnel: []string{"0.0.0.0/0"},
+			uplinks: []plan.Uplink{def, wan("203.0.113.1/32", "198.51.100.254", "wwan0", 0)},
+		},
+		{
+			name: "the tunnel's own default route is no uplink", endpoints: []string{"203.0.113.1"}, tunnel: []string{"0.0.0.0/0"},
+			uplinks: []plan.Uplink{wan("0.0.0.0/0", "", "wg0", 0)}, lost: []string{"203.0.113.1"},
+		},
+		{
+			name: "IPv6", endpoints: []string{"2001:db8::1"}, tunnel: []string{"0.0.0.0/0", "::/0"}, uplinks: []plan.Uplink{def, wan("::/0", "fe80::1", "eth0", 512)},
+			want: []plan.HostRoute{{Dst: addr("2001:db8::1"), Gateway: addr("fe80::1"), Device: "eth0"}},
+		},
 		{name: "no IPv6 uplink", endpoints: []string{"2001:db8::1"}, tunnel: []string{"::/0"}, uplinks: []plan.Uplink{def}, lost: []string{"2001:db8::1"}},
-		{name: "tunlink picks another uplink", endpoints: []string{"203.0.113.1"}, uplinks: []plan.Uplink{def, lte}, uplink: ptr("wwan0"),
-			want: []plan.HostRoute{{Dst: addr("203.0.113.1"), Gateway: addr("198.51.100.254"), Device: "wwan0"}}},
+		{
+			name: "tunlink picks another uplink", endpoints: []string{"203.0.113.1"}, uplinks: []plan.Uplink{def, lte}, uplink: ptr("wwan0"),
+			want: []plan.HostRoute{{Dst: addr("203.0.113.1"), Gateway: addr("198.51.100.254"), Device: "wwan0"}},
+		},
 		{name: "tunlink is the way it goes anyway", endpoints: []string{"203.0.113.1"}, uplinks: []plan.Uplink{def, lte}, uplink: ptr("eth0")},
 		{name: "tunlink is down", endpoints: []string{"203.0.113.1"}, uplinks: []plan.Uplink{def}, uplink: ptr(""), lost: []string{"203.0.113.1"}},
 		{name: "link-local is never routed", endpoints: []string{"fe80::1%eth0", "127.0.0.1"}, tunnel: []string{"::/0", "0.0.0.0/0"}, uplinks: []plan.Uplink{def}},

@@ -52,8 +52,11 @@ const GenerateKey = "generate"
 
 // The texts are users' words; ranges as in wg(8) and netifd.
 var interfaceOptions = []option[Interface]{
-	{Spec{Name: "private_key", Type: "key", Secret: true, Default: "made and saved",
-		Help: "Private key of this interface. Empty or 'generate': a key is made at the first start and saved here."},
+	{
+		Spec{
+			Name: "private_key", Type: "key", Secret: true, Default: "made and saved",
+			Help: "Private key of this interface. Empty or 'generate': a key is made at the first start and saved here.",
+		},
 		func(i *Interface, v string) error {
 			if v == GenerateKey {
 				i.NeedsKey = true
@@ -65,16 +68,24 @@ var interfaceOptions = []option[Interface]{
 			}
 			i.PrivateKey = k
 			return err
-		}},
-	{Spec{Name: "listen_port", Type: "port 0–65535", Default: "chosen by the kernel",
-		Help: "UDP port that peers reach this interface on."},
+		},
+	},
+	{
+		Spec{
+			Name: "listen_port", Type: "port 0–65535", Default: "chosen by the kernel",
+			Help: "UDP port that peers reach this interface on.",
+		},
 		func(i *Interface, v string) error {
 			n, err := parseNumber(v, 0, 65535)
 			i.ListenPort = uint16(n)
 			return err
-		}},
-	{Spec{Name: "addresses", Type: "address[/length]", List: true,
-		Help: "IPv4 and IPv6 addresses of this router in the tunnel. Without a length: /32 or /128."},
+		},
+	},
+	{
+		Spec{
+			Name: "addresses", Type: "address[/length]", List: true,
+			Help: "IPv4 and IPv6 addresses of this router in the tunnel. Without a length: /32 or /128.",
+		},
 		func(i *Interface, v string) error {
 			p, err := parsePrefix(v)
 			if err != nil {
@@ -82,62 +93,101 @@ var interfaceOptions = []option[Interface]{
 			}
 			i.Addresses = append(i.Addresses, p)
 			return nil
-		}},
-	{Spec{Name: "mtu", Type: "bytes 68–65535", Default: "1420, from the device",
-		Help: "Largest packet that goes into the tunnel."},
+		},
+	},
+	{
+		Spec{
+			Name: "mtu", Type: "bytes 68–65535", Default: "1420, from the device",
+			Help: "Largest packet that goes into the tunnel.",
+		},
 		func(i *Interface, v string) error {
 			n, err := parseNumber(v, 68, 65535)
 			i.MTU = int(n)
 			return err
-		}},
-	{Spec{Name: "fwmark", Type: "32-bit number, 0x… or 'off'", Default: "off",
-		Help: "Mark on the encrypted packets, for rules that route them."},
+		},
+	},
+	{
+		Spec{
+			Name: "fwmark", Type: "32-bit number, 0x… or 'off'", Default: "off",
+			Help: "Mark on the encrypted packets, for rules that route them.",
+		},
 		func(i *Interface, v string) (err error) {
 			i.FwMark, err = parseFwMark(v)
 			return err
-		}},
-	{Spec{Name: "ip6prefix", Type: "IPv6 prefix, up to /64", List: true,
-		Help: "IPv6 prefixes that are routed to this interface and that netifd may give to other interfaces."},
-		setIP6Prefix},
-	{Spec{Name: "nohostroute", Type: "boolean", Default: "0",
-		Help: "Never add a host route to an endpoint, not even where the tunnel's own routes would swallow it."},
+		},
+	},
+	{
+		Spec{
+			Name: "ip6prefix", Type: "IPv6 prefix, up to /64", List: true,
+			Help: "IPv6 prefixes that are routed to this interface and that netifd may give to other interfaces.",
+		},
+		setIP6Prefix,
+	},
+	{
+		Spec{
+			Name: "nohostroute", Type: "boolean", Default: "0",
+			Help: "Never add a host route to an endpoint, not even where the tunnel's own routes would swallow it.",
+		},
 		func(i *Interface, v string) (err error) {
 			i.NoHostRoute, err = parseBool(v)
 			return err
-		}},
-	{Spec{Name: "tunlink", Type: "interface", Default: "whichever the routes choose",
-		Help: "The interface, such as wan, that the encrypted packets leave through."},
-		func(i *Interface, v string) error { i.TunLink = v; return nil }},
-	{Spec{Name: "metric", Type: "number", Netifd: true, Default: "0",
-		Help: "Metric of the interface's routes, those of the allowed IPs included."},
+		},
+	},
+	{
+		Spec{
+			Name: "tunlink", Type: "interface", Default: "whichever the routes choose",
+			Help: "The interface, such as wan, that the encrypted packets leave through.",
+		},
+		func(i *Interface, v string) error { i.TunLink = v; return nil },
+	},
+	{
+		Spec{
+			Name: "metric", Type: "number", Netifd: true, Default: "0",
+			Help: "Metric of the interface's routes, those of the allowed IPs included.",
+		},
 		func(i *Interface, v string) error {
 			n, err := parseNumber(v, 0, 1<<32-1)
 			i.Metric, i.HasMetric = uint32(n), err == nil
 			return err
-		}},
-	{Spec{Name: "ip4table", Type: "number or name", Netifd: true, Default: "main",
-		Help: "Routing table of the interface's IPv4 routes."},
-		func(i *Interface, v string) error { i.IP4Table = v; return nil }},
-	{Spec{Name: "ip6table", Type: "number or name", Netifd: true, Default: "main",
-		Help: "Routing table of the interface's IPv6 routes."},
-		func(i *Interface, v string) error { i.IP6Table = v; return nil }},
-	{Spec{Name: "defaultroute", Type: "boolean", Netifd: true, Default: "1",
-		Help: "0: allowed IPs 0.0.0.0/0 and ::/0 make no default route."},
+		},
+	},
+	{
+		Spec{
+			Name: "ip4table", Type: "number or name", Netifd: true, Default: "main",
+			Help: "Routing table of the interface's IPv4 routes.",
+		},
+		func(i *Interface, v string) error { i.IP4Table = v; return nil },
+	},
+	{
+		Spec{
+			Name: "ip6table", Type: "number or name", Netifd: true, Default: "main",
+			Help: "Routing table of the interface's IPv6 routes.",
+		},
+		func(i *Interface, v string) error { i.IP6Table = v; return nil },
+	},
+	{
+		Spec{
+			Name: "defaultroute", Type: "boolean", Netifd: true, Default: "1",
+			Help: "0: allowed IPs 0.0.0.0/0 and ::/0 make no default route.",
+		},
 		func(i *Interface, v string) error {
 			b, err := parseBool(v)
 			i.NoDefaultRoute = err == nil && !b
 			return err
-		}},
+		},
+	},
 	{Spec{Name: "dns", Type: "address", List: true, Netifd: true, Help: "DNS servers to ask while the interface is up."}, nil},
 	{Spec{Name: "peerdns", Type: "boolean", Netifd: true, Default: "1", Help: "0: use none of the interface's DNS servers."}, nil},
 	{Spec{Name: "delegate", Type: "boolean", Netifd: true, Default: "1", Help: "0: keep ip6prefix from other interfaces."}, nil},
 	{Spec{Name: "ip6assign", Type: "length", Netifd: true, Help: "Give the interface a prefix of this length from another interface's."}, nil},
 	{Spec{Name: "auto", Type: "boolean", Netifd: true, Default: "1", Help: "0: do not bring the interface up at start."}, nil},
-	{Spec{Name: "disabled", Type: "boolean", Netifd: true, Default: "0", Help: "1: the interface is not there, its configuration stays."},
+	{
+		Spec{Name: "disabled", Type: "boolean", Netifd: true, Default: "0", Help: "1: the interface is not there, its configuration stays."},
 		func(i *Interface, v string) (err error) {
 			i.Disabled, err = parseBool(v)
 			return err
-		}},
+		},
+	},
 	{Spec{Name: "force_link", Type: "boolean", Netifd: true, Default: "0", Help: "1: addresses and routes stay when the link is down."}, nil},
 }
 

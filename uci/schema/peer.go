@@ -66,7 +66,8 @@ func (e Endpoint) AddrPort() netip.AddrPort {
 }
 
 var peerOptions = []option[Peer]{
-	{Spec{Name: "public_key", Type: "key", Help: "Public key of the peer. Required."},
+	{
+		Spec{Name: "public_key", Type: "key", Help: "Public key of the peer. Required."},
 		func(p *Peer, v string) error {
 			k, err := ParseKey(v)
 			if err == nil && k.IsZero() {
@@ -74,16 +75,24 @@ var peerOptions = []option[Peer]{
 			}
 			p.PublicKey = k
 			return err
-		}},
-	{Spec{Name: "preshared_key", Type: "key", Secret: true, Help: "Preshared key, the same on both sides."},
+		},
+	},
+	{
+		Spec{Name: "preshared_key", Type: "key", Secret: true, Help: "Preshared key, the same on both sides."},
 		func(p *Peer, v string) (err error) {
 			p.PresharedKey, err = ParseKey(v)
 			return err
-		}},
-	{Spec{Name: "private_key", Type: "key", Secret: true,
-		Help: "Private key of the peer, kept only so that LuCI can show the peer's own configuration and QR code."}, nil},
-	{Spec{Name: "allowed_ips", Type: "address[/length]", List: true,
-		Help: "Addresses that the peer may use, and that are sent to it. Without a length: /32 or /128."},
+		},
+	},
+	{Spec{
+		Name: "private_key", Type: "key", Secret: true,
+		Help: "Private key of the peer, kept only so that LuCI can show the peer's own configuration and QR code.",
+	}, nil},
+	{
+		Spec{
+			Name: "allowed_ips", Type: "address[/length]", List: true,
+			Help: "Addresses that the peer may use, and that are sent to it. Without a length: /32 or /128.",
+		},
 		func(p *Peer, v string) error {
 			prefix, err := parsePrefix(v)
 			if err != nil {
@@ -95,35 +104,54 @@ var peerOptions = []option[Peer]{
 				return note("has bits behind its prefix length; used as " + masked.String())
 			}
 			return nil
-		}},
-	{Spec{Name: "route_allowed_ips", Type: "boolean", Default: "0",
-		Help: "Make a route through the tunnel for each of the allowed IPs."},
+		},
+	},
+	{
+		Spec{
+			Name: "route_allowed_ips", Type: "boolean", Default: "0",
+			Help: "Make a route through the tunnel for each of the allowed IPs.",
+		},
 		func(p *Peer, v string) (err error) {
 			p.RouteAllowedIPs, err = parseBool(v)
 			return err
-		}},
-	{Spec{Name: "endpoint_host", Type: "name or address",
-		Help: "Where the peer is reached: a name, an IPv4 or an IPv6 address, with or without brackets. Empty: the peer calls us."},
-		setEndpointHost},
-	{Spec{Name: "endpoint_port", Type: "port 1–65535", Default: "51820", Help: "UDP port of the peer."},
+		},
+	},
+	{
+		Spec{
+			Name: "endpoint_host", Type: "name or address",
+			Help: "Where the peer is reached: a name, an IPv4 or an IPv6 address, with or without brackets. Empty: the peer calls us.",
+		},
+		setEndpointHost,
+	},
+	{
+		Spec{Name: "endpoint_port", Type: "port 1–65535", Default: "51820", Help: "UDP port of the peer."},
 		func(p *Peer, v string) error {
 			n, err := parseNumber(v, 1, 65535)
 			p.Endpoint.Port = uint16(n)
 			return err
-		}},
-	{Spec{Name: "persistent_keepalive", Type: "seconds 0–65535 or 'off'", Default: "off",
-		Help: "Send something to the peer this often, so that NAT and firewalls on the way keep the connection open."},
+		},
+	},
+	{
+		Spec{
+			Name: "persistent_keepalive", Type: "seconds 0–65535 or 'off'", Default: "off",
+			Help: "Send something to the peer this often, so that NAT and firewalls on the way keep the connection open.",
+		},
 		func(p *Peer, v string) (err error) {
 			p.Keepalive, err = parseKeepalive(v)
 			return err
-		}},
-	{Spec{Name: "description", Type: "text", Help: "Name of the peer for people."},
-		func(p *Peer, v string) error { p.Description = v; return nil }},
-	{Spec{Name: "disabled", Type: "boolean", Default: "0", Help: "1: leave the peer out, its configuration stays."},
+		},
+	},
+	{
+		Spec{Name: "description", Type: "text", Help: "Name of the peer for people."},
+		func(p *Peer, v string) error { p.Description = v; return nil },
+	},
+	{
+		Spec{Name: "disabled", Type: "boolean", Default: "0", Help: "1: leave the peer out, its configuration stays."},
 		func(p *Peer, v string) (err error) {
 			p.Disabled, err = parseBool(v)
 			return err
-		}},
+		},
+	},
 }
 
 func setEndpointHost(p *Peer, v string) error {

@@ -226,28 +226,51 @@ func TestProblems(t *testing.T) {
 		want    []string
 		invalid bool
 	}{
-		{name: "prefix too long", peer: []string{"list allowed_ips '10.0.0.0/33'"}, invalid: true,
-			want: []string{`network.@wireguard_wg0[0].allowed_ips: "10.0.0.0/33": prefix length is over 32`}},
-		{name: "prefix is a word", peer: []string{"list allowed_ips 'lan'"}, invalid: true,
-			want: []string{`network.@wireguard_wg0[0].allowed_ips: "lan": an IPv4 or IPv6 address with or without a prefix length is right here, such as 10.0.0.2/32 or fd00::2/128`}},
-		{name: "prefix length empty", peer: []string{"list allowed_ips '10.0.0.0/'"}, invalid: true,
-			want: []string{`network.@wireguard_wg0[0].allowed_ips: "10.0.0.0/": the prefix length behind the / is not a number`}},
-		{name: "two bad prefixes", peer: []string{"list allowed_ips '10.0.0.0/33'", "list allowed_ips '10.0.0.0/8'", "list allowed_ips 'fd00::/129'"}, invalid: true,
-			want: []string{`network.@wireguard_wg0[0].allowed_ips: "10.0.0.0/33": prefix length is over 32`,
-				`network.@wireguard_wg0[0].allowed_ips: "fd00::/129": prefix length is over 128`}},
-		{name: "port", peer: []string{"option endpoint_port '70000'"}, invalid: true,
-			want: []string{`network.@wireguard_wg0[0].endpoint_port: "70000": a whole number from 1 to 65535 is right here`}},
-		{name: "keepalive", peer: []string{"option persistent_keepalive '70000'"}, invalid: true,
-			want: []string{`network.@wireguard_wg0[0].persistent_keepalive: "70000": seconds from 0 (off) to 65535 are right here; 25 is usual behind NAT`}},
-		{name: "preshared key", peer: []string{"option preshared_key 'secret'"}, invalid: true,
-			want: []string{`network.@wireguard_wg0[0].preshared_key: ` + schema.ErrKey.Error()}},
-		{name: "boolean", peer: []string{"option route_allowed_ips 'maybe'"},
-			want: []string{`network.@wireguard_wg0[0].route_allowed_ips: "maybe": 1 or 0 is right here (on/off, true/false, yes/no, enabled/disabled as well); ignored`}},
-		{name: "list where one is right", peer: []string{"list endpoint_host 'a'", "list endpoint_host 'b'"}, invalid: true,
-			want: []string{`network.@wireguard_wg0[0].endpoint_host: "b": one value is right here, not a list`}},
-		{name: "long value", peer: []string{"list allowed_ips '" + long + "'"}, invalid: true,
-			want: []string{`network.@wireguard_wg0[0].allowed_ips: "` + long[:64] + `…": an IPv4 or IPv6 address with or without a prefix length is right here, such as 10.0.0.2/32 or fd00::2/128`}},
-		{name: "interface options", iface: []string{"option listen_port '-1'", "option mtu '12'", "option fwmark 'red'", "list addresses '10.0.0.1/40'", "list addresses '10.0.0.1/24'", "list ip6prefix '10.0.0.0/8'", "list ip6prefix 'fd00::/65'"},
+		{
+			name: "prefix too long", peer: []string{"list allowed_ips '10.0.0.0/33'"}, invalid: true,
+			want: []string{`network.@wireguard_wg0[0].allowed_ips: "10.0.0.0/33": prefix length is over 32`},
+		},
+		{
+			name: "prefix is a word", peer: []string{"list allowed_ips 'lan'"}, invalid: true,
+			want: []string{`network.@wireguard_wg0[0].allowed_ips: "lan": an IPv4 or IPv6 address with or without a prefix length is right here, such as 10.0.0.2/32 or fd00::2/128`},
+		},
+		{
+			name: "prefix length empty", peer: []string{"list allowed_ips '10.0.0.0/'"}, invalid: true,
+			want: []string{`network.@wireguard_wg0[0].allowed_ips: "10.0.0.0/": the prefix length behind the / is not a number`},
+		},
+		{
+			name: "two bad prefixes", peer: []string{"list allowed_ips '10.0.0.0/33'", "list allowed_ips '10.0.0.0/8'", "list allowed_ips 'fd00::/129'"}, invalid: true,
+			want: []string{
+				`network.@wireguard_wg0[0].allowed_ips: "10.0.0.0/33": prefix length is over 32`,
+				`network.@wireguard_wg0[0].allowed_ips: "fd00::/129": prefix length is over 128`,
+			},
+		},
+		{
+			name: "port", peer: []string{"option endpoint_port '70000'"}, invalid: true,
+			want: []string{`network.@wireguard_wg0[0].endpoint_port: "70000": a whole number from 1 to 65535 is right here`},
+		},
+		{
+			name: "keepalive", peer: []string{"option persistent_keepalive '70000'"}, invalid: true,
+			want: []string{`network.@wireguard_wg0[0].persistent_keepalive: "70000": seconds from 0 (off) to 65535 are right here; 25 is usual behind NAT`},
+		},
+		{
+			name: "preshared key", peer: []string{"option preshared_key 'secret'"}, invalid: true,
+			want: []string{`network.@wireguard_wg0[0].preshared_key: ` + schema.ErrKey.Error()},
+		},
+		{
+			name: "boolean", peer: []string{"option route_allowed_ips 'maybe'"},
+			want: []string{`network.@wireguard_wg0[0].route_allowed_ips: "maybe": 1 or 0 is right here (on/off, true/false, yes/no, enabled/disabled as well); ignored`},
+		},
+		{
+			name: "list where one is right", peer: []string{"list endpoint_host 'a'", "list endpoint_host 'b'"}, invalid: true,
+			want: []string{`network.@wireguard_wg0[0].endpoint_host: "b": one value is right here, not a list`},
+		},
+		{
+			name: "long value", peer: []string{"list allowed_ips '" + long + "'"}, invalid: true,
+			want: []string{`network.@wireguard_wg0[0].allowed_ips: "` + long[:64] + `…": an IPv4 or IPv6 address with or without a prefix length is right here, such as 10.0.0.2/32 or fd00::2/128`},
+		},
+		{
+			name: "interface options", iface: []string{"option listen_port '-1'", "option mtu '12'", "option fwmark 'red'", "list addresses '10.0.0.1/40'", "list addresses '10.0.0.1/24'", "list ip6prefix '10.0.0.0/8'", "list ip6prefix 'fd00::/65'"},
 			want: []string{
 				`network.wg0.listen_port: "-1": a whole number from 0 to 65535 is right here`,
 				`network.wg0.mtu: "12": a whole number from 68 to 65535 is right here`,
@@ -255,10 +278,13 @@ func TestProblems(t *testing.T) {
 				`network.wg0.addresses: "10.0.0.1/40": prefix length is over 32`,
 				`network.wg0.ip6prefix: "10.0.0.0/8": an IPv6 prefix of length 1 to 64 is right here`,
 				`network.wg0.ip6prefix: "fd00::/65": an IPv6 prefix of length 1 to 64 is right here`,
-			}},
+			},
+		},
 		// openwrt/packages#19715: upstream hands the host bits on, and the route is refused.
-		{name: "host bits", peer: []string{"list allowed_ips '10.11.0.2/16'"},
-			want: []string{`network.@wireguard_wg0[0].allowed_ips: "10.11.0.2/16": has bits behind its prefix length; used as 10.11.0.0/16`}},
+		{
+			name: "host bits", peer: []string{"list allowed_ips '10.11.0.2/16'"},
+			want: []string{`network.@wireguard_wg0[0].allowed_ips: "10.11.0.2/16": has bits behind its prefix length; used as 10.11.0.0/16`},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
