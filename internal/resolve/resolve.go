@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -108,7 +109,8 @@ func first(ctx context.Context, r Resolver, host string, limit time.Duration) (n
 }
 
 // reason puts a resolver's error into words without the name, which the caller
-// has, and the server's address, which helps nobody.
+// has, and the addresses of a socket: with a port that is another one each time,
+// no two errors were the same, and whoever collects them never had enough.
 func reason(err error) error {
 	var dns *net.DNSError
 	switch {
@@ -117,7 +119,9 @@ func reason(err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &dns) && dns.IsTimeout:
 		return errors.New("no answer from a name server in time")
 	case errors.As(err, &dns):
-		return fmt.Errorf("name servers did not answer: %s", dns.Err)
+		// "read udp [::1]:35064->[::1]:53: read: connection refused": all that there
+		// is of the cause is its text.
+		return fmt.Errorf("name servers did not answer: %s", strings.TrimSpace(dns.Err[strings.LastIndex(dns.Err, ": ")+1:]))
 	}
 	return err
 }
