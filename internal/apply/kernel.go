@@ -151,15 +151,11 @@ func (r *Run) syncRoutes() error {
 	errs := []error{badTable}
 	if len(add) > 0 {
 		r.Wrote++
-		for _, t := range add {
-			errs = append(errs, r.Kernel.ReplaceRoute(t))
-		}
+		errs = append(errs, r.Kernel.ReplaceRoute(add...))
 	}
 	if len(remove) > 0 {
 		r.Wrote++
-		for _, t := range remove {
-			errs = append(errs, r.Kernel.DeleteRoute(t))
-		}
+		errs = append(errs, r.Kernel.DeleteRoute(remove...))
 	}
 	return errors.Join(errs...)
 }

@@ -170,6 +170,13 @@ func message(index int) *nl.IfInfomsg {
 }
 
 func (s *Socket) request(kind, flags int, msg *nl.IfInfomsg, attrs ...nl.NetlinkRequestData) ([][]byte, error) {
+	return s.Execute(kind, flags, append([]nl.NetlinkRequestData{msg}, attrs...)...)
+}
+
+// Execute sends one message of rtnetlink, of a kind such as unix.RTM_GETADDR, and
+// returns the bodies of those that answer. An error of the kernel is a
+// unix.Errno; nl.ErrDumpInterrupted says that a list changed while it was read.
+func (s *Socket) Execute(kind, flags int, data ...nl.NetlinkRequestData) ([][]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.handle == nil {
@@ -183,9 +190,8 @@ func (s *Socket) request(kind, flags int, msg *nl.IfInfomsg, attrs ...nl.Netlink
 	}
 	req := nl.NewNetlinkRequest(kind, flags)
 	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: s.handle}
-	req.AddData(msg)
-	for _, a := range attrs {
-		req.AddData(a)
+	for _, d := range data {
+		req.AddData(d)
 	}
 	return req.Execute(unix.NETLINK_ROUTE, 0)
 }
@@ -199,7 +205,7 @@ func parse(b []byte) (*Link, error) {
 		Index: int(int32(binary.NativeEndian.Uint32(b[4:]))),
 		Up:    binary.NativeEndian.Uint32(b[8:])&unix.IFF_UP != 0,
 	}
-	err := attributes(b[unix.SizeofIfInfomsg:], func(kind uint16, value []byte) error {
+	err := Attributes(b[unix.SizeofIfInfomsg:], func(kind uint16, value []byte) error {
 		switch kind {
 		case unix.IFLA_IFNAME:
 			l.Name = text(value)
@@ -209,7 +215,7 @@ func parse(b []byte) (*Link, error) {
 			}
 			l.MTU = int(binary.NativeEndian.Uint32(value))
 		case unix.IFLA_LINKINFO:
-			return attributes(value, func(kind uint16, value []byte) error {
+			return Attributes(value, func(kind uint16, value []byte) error {
 				if kind == nl.IFLA_INFO_KIND {
 					l.Kind = text(value)
 				}
@@ -224,9 +230,9 @@ func parse(b []byte) (*Link, error) {
 	return l, nil
 }
 
-// attributes calls f for each attribute of b. (The library's own parser reads
-// beyond the end of an attribute without padding.)
-func attributes(b []byte, f func(kind uint16, value []byte) error) error {
+// Attributes calls f for each attribute of b, until f returns an error. (The
+// library's own parser reads beyond the end of an attribute without padding.)
+func Attributes(b []byte, f func(kind uint16, value []byte) error) error {
 	for len(b) >= unix.SizeofRtAttr {
 		length := int(binary.NativeEndian.Uint16(b))
 		if length < unix.SizeofRtAttr || length > len(b) {

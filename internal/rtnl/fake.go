@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"github.com/wgnetifd/wgnetifd/internal/link"
 )
 
 // Op is one of the operations of Kernel.
@@ -137,7 +139,7 @@ func (f *Fake) device(name string) error {
 	if !f.Strict || slices.ContainsFunc(f.links, func(l Link) bool { return l.Name == name }) {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", name, errNoLink)
+	return fmt.Errorf("%s: %w", name, link.ErrNotFound)
 }
 
 // Routes implements Kernel.

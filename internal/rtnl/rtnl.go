@@ -6,8 +6,9 @@
 package rtnl
 
 import (
-	"io/fs"
 	"net/netip"
+
+	"github.com/wgnetifd/wgnetifd/internal/link"
 )
 
 // Protocol is the number under which the program's own routes stand in the
@@ -52,15 +53,7 @@ type Route struct {
 }
 
 // Link is a network interface.
-type Link struct {
-	Index int
-	Name  string
-	// Kind is the driver's kind as `ip -details link` shows it, such as
-	// "wireguard" or "tun"; empty for hardware.
-	Kind string
-	Up   bool // administratively up (IFF_UP)
-	MTU  int  // bytes
-}
+type Link = link.Link
 
 // Kernel is the network configuration of a network namespace. The methods may be
 // called at the same time.
@@ -99,11 +92,3 @@ type Kernel interface {
 	// Close gives back what the methods opened.
 	Close() error
 }
-
-// errNoLink matches fs.ErrNotExist, whose own text is about files.
-var errNoLink error = noLinkError{}
-
-type noLinkError struct{}
-
-func (noLinkError) Error() string        { return "no such interface" }
-func (noLinkError) Is(target error) bool { return target == fs.ErrNotExist }

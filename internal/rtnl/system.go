@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/wgnetifd/wgnetifd/internal/link"
 )
 
 const (
@@ -20,11 +23,12 @@ const (
 )
 
 // System is the Kernel of the running system: of the network namespace of the
-// thread that first uses it. Its socket is opened when it is needed; one
-// operation runs at a time.
+// thread that first uses it. Its sockets are opened when they are needed; one
+// operation on routes runs at a time.
 type System struct {
 	mu     sync.Mutex
 	handle *netlink.Handle
+	links  link.Socket
 }
 
 var _ Kernel = (*System)(nil)
@@ -57,72 +61,23 @@ func (s *System) Close() error {
 		s.handle.Close()
 		s.handle = nil
 	}
-	return nil
+	return s.links.Close()
 }
 
-// index returns the index of a device.
+// index returns the index of a device; the error matches fs.ErrNotExist when
+// there is none.
 func (s *System) index(device string) (int, error) {
-	l, err := s.link(device)
+	l, err := s.links.ByName(device)
 	if err != nil {
 		return 0, err
 	}
-	return l.Attrs().Index, nil
-}
-
-// link returns a device; the error matches fs.ErrNotExist when there is none.
-func (s *System) link(device string) (netlink.Link, error) {
-	h, err := s.open()
-	if err != nil {
-		return nil, err
-	}
-	// A longer name would be looked for among the alternative names.
-	if device == "" || len(device) >= unix.IFNAMSIZ {
-		return nil, errNoLink
-	}
-	l, err := h.LinkByName(device)
-	var missing netlink.LinkNotFoundError
-	if errors.As(err, &missing) { // matches neither fs.ErrNotExist nor ENODEV
-		return nil, errNoLink
-	}
-	return l, err
+	return l.Index, nil
 }
 
 // Links implements Kernel.
 func (s *System) Links() ([]Link, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h, err := s.open()
-	if err != nil {
-		return nil, err
-	}
-	list, err := consistent(h.LinkList)
-	if err != nil {
-		return nil, fmt.Errorf("list the links: %w", err)
-	}
-	out := make([]Link, 0, len(list))
-	for _, l := range list {
-		a := l.Attrs()
-		out = append(out, Link{
-			Index: a.Index,
-			Name:  a.Name,
-			Kind:  kindOf(l),
-			Up:    a.RawFlags&unix.IFF_UP != 0,
-			MTU:   a.MTU,
-		})
-	}
-	return out, nil
-}
-
-// kindOf returns a link's kind as the kernel names it.
-func kindOf(l netlink.Link) string {
-	switch kind := l.Type(); kind {
-	case "tuntap":
-		return "tun"
-	case "device":
-		return "" // no kind: hardware, loopback
-	default:
-		return kind
-	}
+	list, err := s.links.List()
+	return list, advise(err)
 }
 
 // consistent reads a list until nothing changed while it was read.
@@ -130,7 +85,7 @@ func consistent[T any](list func() ([]T, error)) ([]T, error) {
 	pause := firstPause
 	for try := 1; ; try++ {
 		got, err := list()
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+		if !errors.Is(err, nl.ErrDumpInterrupted) {
 			return got, err
 		}
 		if try == listTries {
@@ -147,7 +102,7 @@ func advise(err error) error {
 		return fmt.Errorf("%w: must be root (CAP_NET_ADMIN)", err)
 	}
 	if errors.Is(err, unix.ENODEV) {
-		return errNoLink
+		return link.ErrNotFound
 	}
 	return err
 }

@@ -3,44 +3,68 @@ package rtnl
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 
-	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/wgnetifd/wgnetifd/internal/link"
 )
 
 // Addresses implements Kernel.
 func (s *System) Addresses(device string) ([]netip.Prefix, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l, err := s.link(device)
+	index, err := s.index(device)
 	if err != nil {
-		return nil, fmt.Errorf("%s: list its addresses: %w", device, err)
+		return nil, fmt.Errorf("%s: list its addresses: %w", device, advise(err))
 	}
-	list, err := consistent(func() ([]netlink.Addr, error) {
-		return s.handle.AddrList(l, netlink.FAMILY_ALL)
+	list, err := consistent(func() ([][]byte, error) {
+		return s.links.Execute(unix.RTM_GETADDR, unix.NLM_F_DUMP, nl.NewIfAddrmsg(unix.AF_UNSPEC))
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: list its addresses: %w", device, err)
+		return nil, fmt.Errorf("%s: list its addresses: %w", device, advise(err))
 	}
 	var out []netip.Prefix
-	for n := range list {
-		if p, ok := prefixOf(list[n].IPNet); ok {
+	for _, b := range list {
+		of, p, err := parseAddress(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: list its addresses: %w", device, err)
+		}
+		if of == index && p.IsValid() {
 			out = append(out, p)
 		}
 	}
 	return out, nil
 }
 
+// errAddress is a message of the kernel that ends before it should.
+var errAddress = errors.New("the kernel's message about an address is too short")
+
+// parseAddress reads a message of type RTM_NEWADDR: the device's index and its
+// address, which is not valid when the message is of another family.
+func parseAddress(b []byte) (index int, p netip.Prefix, err error) {
+	if len(b) < unix.SizeofIfAddrmsg {
+		return 0, p, errAddress
+	}
+	msg := nl.DeserializeIfAddrmsg(b)
+	var address, local netip.Addr
+	err = link.Attributes(b[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) error {
+		switch kind {
+		case unix.IFA_ADDRESS: // the other end where there is one
+			address, _ = netip.AddrFromSlice(value)
+		case unix.IFA_LOCAL:
+			local, _ = netip.AddrFromSlice(value)
+		}
+		return nil
+	})
+	if !local.IsValid() {
+		local = address
+	}
+	return int(msg.Index), netip.PrefixFrom(local, int(msg.Prefixlen)), err
+}
+
 // AddAddress implements Kernel.
 func (s *System) AddAddress(device string, addr netip.Prefix) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l, err := s.link(device)
-	if err == nil {
-		err = s.handle.AddrAdd(l, addressTo(addr))
-	}
+	err := s.address(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, device, addr)
 	switch {
 	case err == nil, errors.Is(err, unix.EEXIST):
 		return nil
@@ -53,23 +77,29 @@ func (s *System) AddAddress(device string, addr netip.Prefix) error {
 
 // DeleteAddress implements Kernel.
 func (s *System) DeleteAddress(device string, addr netip.Prefix) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l, err := s.link(device)
-	if err == nil {
-		err = s.handle.AddrDel(l, addressTo(addr))
-	}
-	if err == nil || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, errNoLink) {
+	err := s.address(unix.RTM_DELADDR, 0, device, addr)
+	if err == nil || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, link.ErrNotFound) {
 		return nil
 	}
 	return fmt.Errorf("%s: delete address %v: %w", device, addr, advise(err))
 }
 
-func addressTo(p netip.Prefix) *netlink.Addr {
-	a := &netlink.Addr{IPNet: ipNet(p)}
-	if p.Addr().Is4() {
-		// None, as `ip address add` does: a tunnel has no broadcast.
-		a.Broadcast = net.IPv4zero
+// address sends one address without a broadcast address, as `ip address add`
+// does: a tunnel has none.
+func (s *System) address(kind, flags int, device string, addr netip.Prefix) error {
+	index, err := s.index(device)
+	if err != nil {
+		return err
 	}
-	return a
+	family := unix.AF_INET6
+	if addr.Addr().Is4() {
+		family = unix.AF_INET
+	}
+	msg := nl.NewIfAddrmsg(family)
+	msg.Index = uint32(index)
+	msg.Prefixlen = uint8(addr.Bits())
+	bytes := addr.Addr().AsSlice()
+	_, err = s.links.Execute(kind, flags|unix.NLM_F_ACK, msg,
+		nl.NewRtAttr(unix.IFA_LOCAL, bytes), nl.NewRtAttr(unix.IFA_ADDRESS, bytes))
+	return err
 }

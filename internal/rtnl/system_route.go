@@ -8,6 +8,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/wgnetifd/wgnetifd/internal/link"
 )
 
 // Routes implements Kernel.
@@ -74,8 +76,8 @@ func (s *System) names() func(index int) string {
 	return func(index int) string {
 		name, ok := known[index]
 		if !ok && index != 0 {
-			if l, err := s.handle.LinkByIndex(index); err == nil {
-				name = l.Attrs().Name
+			if l, err := s.links.ByIndex(index); err == nil {
+				name = l.Name
 			}
 			known[index] = name
 		}
@@ -154,7 +156,7 @@ func (s *System) DeleteRoute(routes ...Route) error {
 			return nil
 		}
 		return err
-	}, errNoLink)
+	}, link.ErrNotFound)
 }
 
 // each does something with each of the routes. Errors that match one of fine are
@@ -176,12 +178,12 @@ func (s *System) each(routes []Route, do func(*netlink.Handle, *netlink.Route) e
 		}
 		index, ok := indexes[r.Device]
 		if !ok {
-			if index, err = s.index(r.Device); err != nil && !errors.Is(err, errNoLink) {
+			if index, err = s.index(r.Device); err != nil && !errors.Is(err, link.ErrNotFound) {
 				return routeError(r, advise(err))
 			}
 			indexes[r.Device] = index // 0: there is none
 		}
-		err := errNoLink
+		err := link.ErrNotFound
 		if index != 0 {
 			err = do(h, routeTo(r, index))
 		}

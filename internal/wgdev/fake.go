@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/wgnetifd/wgnetifd/internal/link"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
@@ -120,7 +121,7 @@ func (f *Fake) find(w Write) (*fakeDevice, error) {
 	}
 	d := f.devices[w.Name]
 	if d == nil {
-		return nil, fmt.Errorf("%s: %w", w.Name, errNoLink)
+		return nil, fmt.Errorf("%s: %w", w.Name, link.ErrNotFound)
 	}
 	return d, nil
 }

@@ -7,21 +7,18 @@ import (
 	"os"
 	"strings"
 
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
+	"github.com/wgnetifd/wgnetifd/internal/link"
 )
 
 const (
 	kindKernel = "wireguard"
 	// kindTUN is what a userspace device stands on.
 	kindTUN = "tun"
-
-	maxNameLen = unix.IFNAMSIZ - 1
 )
 
-// link is what rtnetlink says about a device.
-type link struct {
-	netlink.Link
+// device is the link of a WireGuard device.
+type device struct {
+	*link.Link
 	// user: a wireguard-go process is behind it.
 	user bool
 }
@@ -31,67 +28,41 @@ type link struct {
 // the control sockets.
 func checkName(name string) error {
 	switch {
-	case name == "", name == ".", name == "..", len(name) > maxNameLen, strings.ContainsAny(name, "/: \t\n\v\f\r\x00"):
-		return fmt.Errorf("%q is no name of an interface: 1 to %d characters, without blanks, '/' and ':'", name, maxNameLen)
+	case name == "", name == ".", name == "..", len(name) > link.MaxName, strings.ContainsAny(name, "/: \t\n\v\f\r\x00"):
+		return fmt.Errorf("%q is no name of an interface: 1 to %d characters, without blanks, '/' and ':'", name, link.MaxName)
 	}
 	return nil
 }
 
 // find returns the link of a WireGuard device; nil when there is none.
-func (s *System) find(name string) (*link, error) {
+func (s *System) find(name string) (*device, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	h, err := s.rtnetlink()
-	if err != nil {
-		return nil, failure(name, "open rtnetlink", err)
+	l, err := s.links.ByName(name)
+	if errors.Is(err, link.ErrNotFound) {
+		return nil, nil
 	}
-	l, err := h.LinkByName(name)
 	if err != nil {
-		// It matches neither fs.ErrNotExist nor ENODEV.
-		var missing netlink.LinkNotFoundError
-		if errors.As(err, &missing) {
-			return nil, nil
-		}
 		return nil, failure(name, "look the link up", err)
 	}
-	switch kind := kindOf(l); {
-	case kind == kindKernel:
-		return &link{Link: l}, nil
-	case kind == kindTUN && isSocket(socketPath(name)):
-		return &link{Link: l, user: true}, nil
+	switch {
+	case l.Kind == kindKernel:
+		return &device{Link: l}, nil
+	case l.Kind == kindTUN && isSocket(socketPath(name)):
+		return &device{Link: l, user: true}, nil
 	default:
-		return nil, &NotWireGuardError{Name: name, Kind: kind}
+		return nil, &NotWireGuardError{Name: name, Kind: l.Kind}
 	}
 }
 
 // mustFind is find for a device that has to be there.
-func (s *System) mustFind(name string) (*link, error) {
+func (s *System) mustFind(name string) (*device, error) {
 	l, err := s.find(name)
 	if err == nil && l == nil {
-		err = fmt.Errorf("%s: %w", name, errNoLink)
+		err = fmt.Errorf("%s: %w", name, link.ErrNotFound)
 	}
 	return l, err
-}
-
-// errNoLink matches fs.ErrNotExist, whose own text is about files.
-var errNoLink error = noLinkError{}
-
-type noLinkError struct{}
-
-func (noLinkError) Error() string        { return "no such interface" }
-func (noLinkError) Is(target error) bool { return target == fs.ErrNotExist }
-
-// kindOf returns the kind as the kernel names it.
-func kindOf(l netlink.Link) string {
-	switch l.Type() {
-	case "tuntap":
-		return kindTUN
-	case "device":
-		return "" // no kind: hardware, loopback
-	default:
-		return l.Type()
-	}
 }
 
 func isSocket(path string) bool {
@@ -106,10 +77,8 @@ func (s *System) zones() func(uint32) string {
 	return func(index uint32) string {
 		name, ok := known[index]
 		if !ok {
-			if h, err := s.rtnetlink(); err == nil {
-				if l, err := h.LinkByIndex(int(index)); err == nil {
-					name = l.Attrs().Name
-				}
+			if l, err := s.links.ByIndex(int(index)); err == nil {
+				name = l.Name
 			}
 			known[index] = name
 		}

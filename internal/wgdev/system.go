@@ -6,11 +6,11 @@ import (
 	"io/fs"
 	"sync"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/wgctrl"
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
+	"github.com/wgnetifd/wgnetifd/internal/link"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 )
 
@@ -26,7 +26,7 @@ type client interface {
 // operation runs at a time.
 type System struct {
 	mu     sync.Mutex
-	links  *netlink.Handle
+	links  link.Socket
 	wg     client
 	kernel *kernelConn
 
@@ -34,7 +34,6 @@ type System struct {
 	newClient func() (client, error)
 	newKernel func() (*kernelConn, error)
 	lookPath  func(file string) (string, error)
-	newHandle func() (*netlink.Handle, error)
 }
 
 var _ Devices = (*System)(nil)
@@ -45,20 +44,7 @@ func NewSystem() *System {
 		newClient: func() (client, error) { return wgctrl.New() },
 		newKernel: dialKernel,
 		lookPath:  lookPath,
-		newHandle: func() (*netlink.Handle, error) { return netlink.NewHandle(unix.NETLINK_ROUTE) },
 	}
-}
-
-// rtnetlink returns the connection for links.
-func (s *System) rtnetlink() (*netlink.Handle, error) {
-	if s.links == nil {
-		h, err := s.newHandle()
-		if err != nil {
-			return nil, err
-		}
-		s.links = h
-	}
-	return s.links, nil
 }
 
 // client returns the client that writes.
@@ -92,11 +78,7 @@ func (s *System) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget()
-	if s.links != nil {
-		s.links.Close()
-		s.links = nil
-	}
-	return nil
+	return s.links.Close()
 }
 
 // Read implements Devices.
@@ -119,8 +101,7 @@ func (s *System) Read(name string) (plan.Actual, error) {
 		}
 		return plan.Actual{}, failure(name, "read the device", err)
 	}
-	attrs := l.Attrs()
-	a.Exists, a.Index, a.MTU, a.Up = true, attrs.Index, attrs.MTU, attrs.RawFlags&unix.IFF_UP != 0
+	a.Exists, a.Index, a.MTU, a.Up = true, l.Index, l.MTU, l.Up
 	return a, nil
 }
 
@@ -146,13 +127,7 @@ func (s *System) Create(name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	h, err := s.rtnetlink()
-	if err != nil {
-		return failure(name, "open rtnetlink", err)
-	}
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = name
-	err = h.LinkAdd(&netlink.Wireguard{LinkAttrs: attrs})
+	err := s.links.Add(name, kindKernel)
 	switch {
 	case err == nil:
 		// This may have loaded the module, after a client looked for it in vain.
@@ -172,7 +147,7 @@ func (s *System) SetMTU(name string, mtu int) error {
 	if err != nil {
 		return err
 	}
-	if err := s.links.LinkSetMTU(l, mtu); err != nil {
+	if err := s.links.SetMTU(l.Index, mtu); err != nil {
 		return failure(name, fmt.Sprintf("set mtu %d", mtu), err)
 	}
 	return nil
@@ -187,12 +162,12 @@ func (s *System) SetUp(name string, up bool) error {
 		return err
 	}
 	if !up {
-		if err := s.links.LinkSetDown(l); err != nil {
+		if err := s.links.SetUp(l.Index, false); err != nil {
 			return failure(name, "set the link down", err)
 		}
 		return nil
 	}
-	err = s.links.LinkSetUp(l)
+	err = s.links.SetUp(l.Index, true)
 	switch {
 	case err == nil:
 		return nil
@@ -214,7 +189,7 @@ func (s *System) Delete(name string) error {
 	if !l.user {
 		s.flush(name)
 	}
-	if err := s.links.LinkDel(l); err != nil && !errors.Is(err, unix.ENODEV) {
+	if err := s.links.Delete(l.Index); err != nil && !errors.Is(err, link.ErrNotFound) {
 		return failure(name, "delete the link", err)
 	}
 	if l.user {
@@ -247,7 +222,7 @@ func (s *System) send(name string, cfg wgtypes.Config) error {
 		err = c.ConfigureDevice(name, cfg)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return errNoLink
+		return link.ErrNotFound
 	}
 	return userError(err)
 }

@@ -40,9 +40,9 @@ func (s *System) sendZoned(name string, c *plan.PeerChange) error {
 // zoneIndex returns the index of the interface that a zone names, by its name or
 // its number.
 func (s *System) zoneIndex(zone string) (uint32, error) {
-	l, err := s.links.LinkByName(zone)
+	l, err := s.links.ByName(zone)
 	if err == nil {
-		return uint32(l.Attrs().Index), nil
+		return uint32(l.Index), nil
 	}
 	if n, err := strconv.ParseUint(zone, 10, 32); err == nil && n != 0 {
 		return uint32(n), nil

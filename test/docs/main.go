@@ -36,11 +36,11 @@ func main() {
 func replace(readme []byte) ([]byte, error) {
 	head, rest, ok := bytes.Cut(readme, []byte(begin))
 	if !ok {
-		return nil, errors.New("README.md has no mark where the options begin: " + begin)
+		return nil, errors.New("README.md has no mark where the options begin: " + strings.TrimSpace(begin))
 	}
 	_, tail, ok := bytes.Cut(rest, []byte(end))
 	if !ok {
-		return nil, errors.New("README.md has no mark where the options end: " + end)
+		return nil, errors.New("README.md has no mark where the options end: " + strings.TrimSpace(end))
 	}
 	return bytes.Join([][]byte{head, []byte(begin), []byte(tables()), []byte(end), tail}, nil), nil
 }
