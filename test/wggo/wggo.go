@@ -41,6 +41,19 @@ func Require(t testing.TB) (kernel bool) {
 	return kernel
 }
 
+// RequireKernel leaves a test out that is about the kernel's own WireGuard where
+// the kernel has none. No package installs one, so that CI cannot insist on it.
+func RequireKernel(t testing.TB) {
+	t.Helper()
+	kernel, err := Kernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !kernel {
+		t.Skip("needs a kernel with WireGuard")
+	}
+}
+
 // Install puts wireguard-go on PATH for the rest of the test.
 func Install(t testing.TB) {
 	t.Helper()
