@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -84,9 +83,6 @@ func showStatus(ctx context.Context, _ *logline.Logger, args []string) error {
 		err = snap.WriteText(os.Stdout)
 	} else {
 		_, err = os.Stdout.Write(append(blobmsg.AppendJSON(nil, snap.All()), '\n'))
-	}
-	if errors.Is(snap.ConfigError, fs.ErrPermission) {
-		return errors.Join(err, fmt.Errorf("%w (run this as root)", snap.ConfigError))
 	}
 	return errors.Join(err, snap.ConfigError)
 }

@@ -34,7 +34,11 @@ type Sources struct {
 func (s *Sources) Collect(ctx context.Context, only string) (*Snapshot, error) {
 	snap := &Snapshot{Time: s.Now()}
 	pkg, err := s.Config.Load(schema.PackageName)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		// The kernel would answer nothing either.
+		return nil, fmt.Errorf("%w (run this as root)", err)
+	case err != nil:
 		pkg, snap.ConfigError = &uci.Package{Name: schema.PackageName}, err
 	}
 	names := schema.Names(pkg)
