@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -47,11 +48,27 @@ func newLab(t testing.TB, network string) *lab {
 	netns.Require(t)
 	l := &lab{t: t, kernel: wggo.Require(t), far: netns.New(t, "far")}
 	host := netns.New(t, "router")
+	for _, h := range []*netns.Host{host, l.far} {
+		addressesAtOnce(t, h)
+	}
 	netns.Connect(host, "wan", l.far, "eth0")
 	host.AddAddress("wan", "192.0.2.1/24", "2001:db8::1/64")
 	l.far.AddAddress("eth0", "192.0.2.2/24", "2001:db8::2/64")
 	l.Router = router.New(t, host, network)
 	return l
+}
+
+// addressesAtOnce lets devices to come use IPv6 addresses without asking for a
+// second whether somebody else has them: the kernel would tell of it later.
+func addressesAtOnce(t testing.TB, h *netns.Host) {
+	t.Helper()
+	h.Do(func() {
+		for _, name := range []string{"accept_dad", "dad_transmits"} {
+			if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/"+name, []byte("0"), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }
 
 // private returns the n-th of private keys that are all different.

@@ -71,6 +71,13 @@ func (r *Router) File(name string) string { return filepath.Join(ConfigDir, name
 func (r *Router) Start() {
 	r.t.Helper()
 	r.StartBroker()
+	r.StartNetifd()
+}
+
+// StartNetifd starts netifd alone: the first one, or one in place of another that
+// was closed.
+func (r *Router) StartNetifd() {
+	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var err error
@@ -88,7 +95,8 @@ func (r *Router) Start() {
 	if err != nil {
 		r.t.Fatalf("start netifd: %v", err)
 	}
-	r.t.Cleanup(func() { _ = r.Netifd.Close() }) // Its devices stay either way.
+	n := r.Netifd
+	r.t.Cleanup(func() { _ = n.Close() }) // A test may have closed it.
 }
 
 // StartBroker starts ubusd alone.
@@ -115,8 +123,8 @@ func (r *Router) StartBroker() {
 // Wgnetifd returns wgnetifd as a command for people, to be run on the router.
 func (r *Router) Wgnetifd(args ...string) *netns.Cmd { return r.Command(program, args...) }
 
-// Handler returns wgnetifd called as netifd calls it: `'' dump` or
-// `wireguard setup INTERFACE {}`.
+// Handler returns wgnetifd called as netifd calls it: with an empty argument and
+// dump, or with wireguard, setup, the interface and {}.
 func (r *Router) Handler(args ...string) *netns.Cmd {
 	c := r.Command(filepath.Join(protoDir, "wgnetifd.sh"), args...)
 	c.Args[0], c.Dir = "./wgnetifd.sh", protoDir

@@ -1,0 +1,231 @@
+package integration
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+
+	"github.com/wgnetifd/wgnetifd/test/netns"
+	"github.com/wgnetifd/wgnetifd/test/router"
+)
+
+// monitor hears of every change of links, addresses and routes in a host.
+type monitor struct {
+	t  testing.TB
+	fd int
+}
+
+func newMonitor(t testing.TB, h *netns.Host) *monitor {
+	t.Helper()
+	m := &monitor{t: t}
+	var err error
+	h.Do(func() {
+		m.fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+		if err == nil {
+			err = unix.Bind(m.fd, &unix.SockaddrNetlink{
+				Family: unix.AF_NETLINK,
+				Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV4_ROUTE |
+					unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV6_ROUTE,
+			})
+		}
+	})
+	if err != nil {
+		t.Fatalf("listen to rtnetlink: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Close(m.fd) })
+	return m
+}
+
+// events returns how often each kind of change was heard of since the last call.
+func (m *monitor) events() map[string]int {
+	m.t.Helper()
+	names := map[uint16]string{
+		unix.RTM_NEWLINK: "NEWLINK", unix.RTM_DELLINK: "DELLINK",
+		unix.RTM_NEWADDR: "NEWADDR", unix.RTM_DELADDR: "DELADDR",
+		unix.RTM_NEWROUTE: "NEWROUTE", unix.RTM_DELROUTE: "DELROUTE",
+	}
+	found := map[string]int{}
+	buf := make([]byte, 1<<17)
+	for {
+		n, _, err := unix.Recvfrom(m.fd, buf, 0)
+		if errors.Is(err, unix.EAGAIN) {
+			return found
+		}
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			m.t.Fatalf("listen to rtnetlink: %v", err)
+		}
+		messages, err := syscall.ParseNetlinkMessage(buf[:n])
+		if err != nil {
+			m.t.Fatalf("listen to rtnetlink: %v", err)
+		}
+		for _, msg := range messages {
+			found[names[msg.Header.Type]]++
+		}
+	}
+}
+
+// snapshot is all that setup could have changed.
+type snapshot struct {
+	Device    *wgtypes.Device
+	Addresses []string
+	Routes    []string
+	MTU       int
+	// State says which file of our own it is, and when it was written.
+	State string
+}
+
+func (l *lab) snapshot(device string) snapshot {
+	l.t.Helper()
+	d := router.ReadDevice(l.t, l.Host, device)
+	// wireguard-go keeps no order.
+	slices.SortFunc(d.Peers, func(a, b wgtypes.Peer) int { return strings.Compare(a.PublicKey.String(), b.PublicKey.String()) })
+	for n := range d.Peers {
+		// Traffic goes on.
+		d.Peers[n].ReceiveBytes, d.Peers[n].TransmitBytes = 0, 0
+		slices.SortFunc(d.Peers[n].AllowedIPs, func(a, b net.IPNet) int { return strings.Compare(a.String(), b.String()) })
+	}
+	s := snapshot{
+		Device:    d,
+		Addresses: addressesOf(l.t, l.Host, device),
+		Routes:    routesOf(l.t, l.Host, device),
+		MTU:       l.Link(device).Attrs().MTU,
+	}
+	st, err := os.Stat(filepath.Join(router.StateDir, device+".state"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	s.State = fmt.Sprint(st.Sys().(*syscall.Stat_t).Ino, st.ModTime())
+	return s
+}
+
+// handle runs the handler as netifd does and wants it to succeed.
+func (l *lab) handle(action, iface string) {
+	l.t.Helper()
+	if out, err := l.Handler("wireguard", action, iface, "{}").CombinedOutput(); err != nil {
+		l.t.Fatalf("%s %s: %v\n%s", action, iface, err, out)
+	}
+}
+
+// flood pings through the tunnel, and its result says whether no answer was
+// missing. It takes about a second.
+func (l *lab) flood(address string) (done chan error) {
+	l.t.Helper()
+	const count = "500"
+	cmd := l.far.Command("ping", "-n", "-q", "-i", "0.002", "-c", count, "-W", "2", address)
+	done = make(chan error, 1)
+	go func() {
+		out, err := cmd.CombinedOutput()
+		if err == nil && !strings.Contains(string(out), " "+count+" received") {
+			err = fmt.Errorf("packets were lost:\n%s", out)
+		}
+		done <- err
+	}()
+	return done
+}
+
+// TestUnchanged: where nothing has changed, setup and renew write nothing to
+// device, addresses and routes, and nobody's packets are lost.
+func TestUnchanged(t *testing.T) {
+	var more strings.Builder
+	for n := range 100 {
+		more.WriteString(peerSection(fmt.Sprintf("p%d", n), 100+n, fmt.Sprintf(`
+	option preshared_key '%s'
+	list allowed_ips '10.1.%d.0/24'
+	list allowed_ips 'fd00:1:%x::/64'
+	option route_allowed_ips '1'
+	option endpoint_host '192.0.2.%d'
+	option persistent_keepalive '3600'
+`, psk, n, n, 3+n)))
+	}
+	l := newLab(t, simple(more.String()))
+	l.farSimple()
+	l.Start()
+	l.AwaitUp("wg0")
+	mustPing(t, l.far, "10.0.0.1")
+	l.awaitHandlers()
+
+	before, events := l.snapshot("wg0"), len(l.Hotplug())
+	m := newMonitor(t, l.Host)
+	done, runs := l.flood("10.0.0.1"), 0
+	for pinging := true; pinging || runs < 4; runs++ {
+		l.handle([]string{"setup", "renew"}[runs%2], "wg0")
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			pinging = false
+		default:
+		}
+	}
+	l.Tell("wg0", "renew")
+	l.awaitHandlers()
+	if diff := cmp.Diff(before, l.snapshot("wg0"), cmp.Comparer(sameKey)); diff != "" {
+		t.Errorf("%d runs changed (-before +after):\n%s", runs, diff)
+	}
+	equal(t, "changes that the kernel told of", m.events(), map[string]int{})
+	equal(t, "hotplug events", len(l.Hotplug()), events)
+	t.Logf("%d runs of the handler", runs)
+}
+
+func sameKey(a, b wgtypes.Key) bool { return a == b }
+
+// TestUnchangedNoticesWrites proves that the test above would notice.
+func TestUnchangedNoticesWrites(t *testing.T) {
+	l := newLab(t, simple(""))
+	l.Start()
+	l.AwaitUp("wg0")
+	l.awaitHandlers()
+	before := l.snapshot("wg0")
+	m := newMonitor(t, l.Host)
+	l.Configure(simple(peerSection("new", 3, "\tlist allowed_ips '10.1.0.0/16'\n\toption route_allowed_ips '1'\n")))
+	l.handle("renew", "wg0")
+	if cmp.Equal(before, l.snapshot("wg0"), cmp.Comparer(sameKey)) {
+		t.Error("a new peer makes no difference in the snapshot")
+	}
+	equal(t, "changes that the kernel told of", m.events(), map[string]int{"NEWROUTE": 1})
+}
+
+// awaitHandlers waits until no handler runs.
+func (l *lab) awaitHandlers() {
+	l.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		if len(handlers(l.t)) == 0 {
+			return
+		}
+	}
+	l.t.Fatal("a handler does not end")
+}
+
+// handlers returns the process ids of the handlers that run.
+func handlers(t testing.TB) []string { return processes(t, "./wgnetifd.sh\x00") }
+
+// processes returns the ids of the processes whose command line begins so.
+func processes(t testing.TB, prefix string) (pids []string) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		// One that cannot be read has ended.
+		if line, err := os.ReadFile(f); err == nil && strings.HasPrefix(string(line), prefix) {
+			pids = append(pids, filepath.Base(filepath.Dir(f)))
+		}
+	}
+	return pids
+}
