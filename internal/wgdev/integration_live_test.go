@@ -2,12 +2,16 @@ package wgdev_test
 
 import (
 	"errors"
+	"io/fs"
 	"net"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/internal/wgdev"
@@ -120,5 +124,37 @@ func TestHandshakeIsRead(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// Without CAP_NET_ADMIN the error says who may.
+func TestNotRoot(t *testing.T) {
+	s, _ := system(t)
+	const name = "wgnotroot"
+	create(t, s, name)
+	for what, op := range map[string]func(*wgdev.System) error{
+		"Create": func(s *wgdev.System) error { return s.Create("wgnotroot2") },
+		"SetMTU": func(s *wgdev.System) error { return s.SetMTU(name, 1400) },
+		"SetUp":  func(s *wgdev.System) error { return s.SetUp(name, true) },
+		"Delete": func(s *wgdev.System) error { return s.Delete(name) },
+	} {
+		failed := make(chan error)
+		go func() {
+			runtime.LockOSThread() // and never unlocked: the thread ends
+			var none [2]unix.CapUserData
+			if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err != nil {
+				failed <- err
+				return
+			}
+			s := wgdev.NewSystem()
+			defer s.Close()
+			failed <- op(s)
+		}()
+		if err := <-failed; !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "must be root") || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v, want one that matches fs.ErrPermission, names the interface and says what to do", what, err)
+		}
+	}
+	if a := read(t, s, name); !a.Exists || a.Up {
+		t.Errorf("the device was changed: %+v", a)
 	}
 }

@@ -96,8 +96,8 @@ func (s *System) Read(name string) (plan.Actual, error) {
 		a, err = s.readKernel(name)
 	}
 	if err != nil {
-		if gone(err) { // deleted just now
-			return plan.Actual{}, nil
+		if l, again := s.find(name); l == nil && again == nil {
+			return plan.Actual{}, nil // deleted just now
 		}
 		return plan.Actual{}, failure(name, "read the device", err)
 	}

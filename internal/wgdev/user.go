@@ -150,15 +150,21 @@ func (s *System) startUser(name string) error {
 		}
 		return fmt.Errorf("%s: %s ended with status %d and made no device%s", name, path, status, why)
 	}
-	deadline := time.Now().Add(startTime)
-	for {
-		if err = answers(name); err == nil {
+	return s.awaitStart(name)
+}
+
+// awaitStart waits until the process of a new device answers, which opened its
+// control socket before it went into the background.
+func (s *System) awaitStart(name string) error {
+	for deadline := time.Now().Add(startTime); ; time.Sleep(pollTime) {
+		err := answers(name)
+		if err == nil {
 			return nil
 		}
-		if time.Now().After(deadline) {
+		// The link goes with the process.
+		if _, lost := s.links.ByName(name); lost != nil || time.Now().After(deadline) {
 			return failure(name, "reach "+userProgram, err)
 		}
-		time.Sleep(pollTime)
 	}
 }
 
