@@ -186,6 +186,9 @@ func (s *Socket) Execute(kind, flags int, data ...nl.NetlinkRequestData) ([][]by
 		if err != nil {
 			return nil, fmt.Errorf("open rtnetlink: %w", err)
 		}
+		// With it the kernel leaves out of a list what was not asked for. Kernels
+		// before 4.20 do not know it, and send all.
+		_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
 		s.handle = &nl.SocketHandle{Socket: socket}
 	}
 	req := nl.NewNetlinkRequest(kind, flags)

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -23,12 +21,9 @@ const (
 )
 
 // System is the Kernel of the running system: of the network namespace of the
-// thread that first uses it. Its sockets are opened when they are needed; one
-// operation on routes runs at a time.
+// thread that first uses it. Its socket is opened when it is needed.
 type System struct {
-	mu     sync.Mutex
-	handle *netlink.Handle
-	links  link.Socket
+	links link.Socket
 }
 
 var _ Kernel = (*System)(nil)
@@ -36,33 +31,8 @@ var _ Kernel = (*System)(nil)
 // NewSystem returns the kernel of the system. Nothing is opened yet.
 func NewSystem() *System { return &System{} }
 
-// open returns the connection to the kernel. A handle for all families, which
-// netlink.NewHandle() would be, needs a kernel with XFRM.
-func (s *System) open() (*netlink.Handle, error) {
-	if s.handle != nil {
-		return s.handle, nil
-	}
-	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
-		return nil, fmt.Errorf("open rtnetlink: %w", err)
-	}
-	// With it the kernel leaves out the routes of other tables and devices. Kernels
-	// before 4.20 do not know it, and send all.
-	_ = h.SetStrictCheck(true)
-	s.handle = h
-	return h, nil
-}
-
 // Close implements Kernel. The System can be used again afterwards.
-func (s *System) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.handle != nil {
-		s.handle.Close()
-		s.handle = nil
-	}
-	return s.links.Close()
-}
+func (s *System) Close() error { return s.links.Close() }
 
 // index returns the index of a device; the error matches fs.ErrNotExist when
 // there is none.

@@ -3,10 +3,8 @@ package rtnl
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 
-	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/wgnetifd/wgnetifd/internal/link"
@@ -17,9 +15,7 @@ func (s *System) Routes(table uint32) ([]Route, error) {
 	if table == 0 {
 		table = TableMain
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list, err := s.list(&netlink.Route{Table: int(table)}, netlink.RT_FILTER_TABLE)
+	list, err := s.list(func(r *Route) bool { return r.Table == table }, nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(table)))
 	if err != nil {
 		return nil, fmt.Errorf("list the routes of table %d: %w", table, err)
 	}
@@ -28,39 +24,38 @@ func (s *System) Routes(table uint32) ([]Route, error) {
 
 // DeviceRoutes implements Kernel.
 func (s *System) DeviceRoutes(device string) ([]Route, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	index, err := s.index(device)
-	if err != nil {
-		return nil, fmt.Errorf("%s: list its routes: %w", device, err)
+	if err == nil {
+		var list []Route
+		list, err = s.list(func(r *Route) bool { return r.Ifindex == index }, nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(index))))
+		if err == nil {
+			return list, nil
+		}
 	}
-	// Without the filter for tables only the main one would be listed.
-	filter := &netlink.Route{LinkIndex: index, Table: unix.RT_TABLE_UNSPEC}
-	list, err := s.list(filter, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_OIF)
-	if err != nil {
-		return nil, fmt.Errorf("%s: list its routes: %w", device, err)
-	}
-	return list, nil
+	return nil, fmt.Errorf("%s: list its routes: %w", device, advise(err))
 }
 
-// list returns the unicast routes of both families that match a filter.
-func (s *System) list(filter *netlink.Route, mask uint64) ([]Route, error) {
-	h, err := s.open()
-	if err != nil {
-		return nil, err
-	}
+// list returns the unicast routes of both families that match. The kernel leaves
+// the others out, from 4.20 on; older ones send all.
+func (s *System) list(match func(*Route) bool, filter *nl.RtAttr) ([]Route, error) {
 	names := s.names()
 	var out []Route
-	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		list, err := consistent(func() ([]netlink.Route, error) {
-			return h.RouteListFiltered(family, filter, mask)
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		// With a filter the kernel wants the rest of the header empty.
+		msg := &nl.RtMsg{RtMsg: unix.RtMsg{Family: family}}
+		list, err := consistent(func() ([][]byte, error) {
+			return s.links.Execute(unix.RTM_GETROUTE, unix.NLM_F_DUMP, msg, filter)
 		})
 		// A table that never had a route does not exist.
 		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return nil, advise(err)
 		}
-		for n := range list {
-			if r, ok := routeOf(&list[n]); ok {
+		for _, b := range list {
+			r, ok, err := parseRoute(b)
+			if err != nil {
+				return nil, err
+			}
+			if ok && match(&r) {
 				r.Device = names(r.Ifindex)
 				out = append(out, r)
 			}
@@ -85,73 +80,21 @@ func (s *System) names() func(index int) string {
 	}
 }
 
-// routeOf translates a route, and reports whether it is one that leads anywhere.
-func routeOf(k *netlink.Route) (Route, bool) {
-	if k.Type != unix.RTN_UNICAST || k.Dst == nil {
-		return Route{}, false
-	}
-	dst, ok := prefixOf(k.Dst)
-	if !ok {
-		return Route{}, false
-	}
-	r := Route{
-		Dst:      dst.Masked(),
-		Ifindex:  k.LinkIndex,
-		Gateway:  gatewayOf(k.Gw, k.Via),
-		Metric:   uint32(k.Priority),
-		Table:    uint32(k.Table),
-		Protocol: uint8(k.Protocol),
-		OnLink:   k.Flags&unix.RTNH_F_ONLINK != 0,
-		Source:   addrOf(k.Src),
-	}
-	for _, hop := range k.MultiPath {
-		if hop.Flags&unix.RTNH_F_DEAD == 0 {
-			r.Ifindex, r.Gateway = hop.LinkIndex, gatewayOf(hop.Gw, hop.Via)
-			r.OnLink = hop.Flags&unix.RTNH_F_ONLINK != 0
-			break
-		}
-	}
-	return r, true
-}
-
-// gatewayOf returns the gateway; that of a route of IPv4 can be an address of
-// IPv6, which stands in an attribute of its own.
-func gatewayOf(gw net.IP, via netlink.Destination) netip.Addr {
-	if v, ok := via.(*netlink.Via); ok && v != nil {
-		return addrOf(v.Addr)
-	}
-	return addrOf(gw)
-}
-
-func addrOf(ip net.IP) netip.Addr {
-	addr, _ := netip.AddrFromSlice(ip)
-	return addr.Unmap()
-}
-
-func prefixOf(n *net.IPNet) (netip.Prefix, bool) {
-	addr := addrOf(n.IP)
-	ones, _ := n.Mask.Size()
-	p := netip.PrefixFrom(addr, ones)
-	return p, p.IsValid()
-}
-
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
-}
-
 // ReplaceRoute implements Kernel.
 func (s *System) ReplaceRoute(routes ...Route) error {
-	return s.each(routes, func(h *netlink.Handle, k *netlink.Route) error {
-		return h.RouteReplace(k)
+	return s.each(routes, func(r *Route, index int) error {
+		_, err := s.links.Execute(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE|unix.NLM_F_ACK, r.data(index)...)
+		return err
 	})
 }
 
 // DeleteRoute implements Kernel.
 func (s *System) DeleteRoute(routes ...Route) error {
-	return s.each(routes, func(h *netlink.Handle, k *netlink.Route) error {
+	return s.each(routes, func(r *Route, index int) error {
+		data := r.data(index)
 		// Any scope: what a route has was the kernel's choice.
-		k.Scope = netlink.SCOPE_NOWHERE
-		err := h.RouteDel(k)
+		data[0].(*nl.RtMsg).Scope = unix.RT_SCOPE_NOWHERE
+		_, err := s.links.Execute(unix.RTM_DELROUTE, unix.NLM_F_ACK, data...)
 		if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) {
 			return nil
 		}
@@ -161,23 +104,18 @@ func (s *System) DeleteRoute(routes ...Route) error {
 
 // each does something with each of the routes. Errors that match one of fine are
 // none.
-func (s *System) each(routes []Route, do func(*netlink.Handle, *netlink.Route) error, fine ...error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h, err := s.open()
-	if err != nil {
-		return err
-	}
+func (s *System) each(routes []Route, do func(r *Route, index int) error, fine ...error) error {
 	indexes := map[string]int{}
 	var errs []error
 	for n := range routes {
 		r := &routes[n]
-		if err := r.check(); err != nil {
-			errs = append(errs, routeError(r, err))
+		if !r.Dst.IsValid() {
+			errs = append(errs, routeError(r, errors.New("no destination")))
 			continue
 		}
 		index, ok := indexes[r.Device]
 		if !ok {
+			var err error
 			if index, err = s.index(r.Device); err != nil && !errors.Is(err, link.ErrNotFound) {
 				return routeError(r, advise(err))
 			}
@@ -185,25 +123,13 @@ func (s *System) each(routes []Route, do func(*netlink.Handle, *netlink.Route) e
 		}
 		err := link.ErrNotFound
 		if index != 0 {
-			err = do(h, routeTo(r, index))
+			err = do(r, index)
 		}
 		if err != nil && !isAny(err, fine) {
 			errs = append(errs, routeError(r, advise(err)))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// check finds what netlink would make something else of, or nothing.
-func (r *Route) check() error {
-	switch {
-	case !r.Dst.IsValid():
-		return errors.New("no destination")
-	case int(r.Metric) < 0, int(r.Table) < 0:
-		// vishvananda/netlink has them as int, and leaves out what is below 1.
-		return errors.New("metrics and tables over 2147483647 cannot be written on a 32-bit machine")
-	}
-	return nil
 }
 
 func isAny(err error, targets []error) bool {
@@ -217,34 +143,4 @@ func isAny(err error, targets []error) bool {
 
 func routeError(r *Route, err error) error {
 	return fmt.Errorf("route to %v: %w", r, err)
-}
-
-// routeTo translates a route for the kernel.
-func routeTo(r *Route, index int) *netlink.Route {
-	k := &netlink.Route{
-		Dst:       ipNet(r.Dst.Masked()),
-		LinkIndex: index,
-		Priority:  int(r.Metric),
-		Table:     int(r.table()),
-		Protocol:  netlink.RouteProtocol(r.protocol()),
-		Type:      unix.RTN_UNICAST,
-		Scope:     netlink.SCOPE_UNIVERSE,
-	}
-	switch {
-	case !r.Gateway.IsValid():
-		if r.Dst.Addr().Is4() {
-			k.Scope = netlink.SCOPE_LINK // IPv6 has no scopes here
-		}
-	case r.Gateway.Is6() && r.Dst.Addr().Is4():
-		k.Via = &netlink.Via{AddrFamily: unix.AF_INET6, Addr: r.Gateway.AsSlice()}
-	default:
-		k.Gw = r.Gateway.AsSlice()
-	}
-	if r.OnLink {
-		k.Flags = unix.RTNH_F_ONLINK
-	}
-	if r.Source.IsValid() {
-		k.Src = r.Source.AsSlice()
-	}
-	return k
 }
