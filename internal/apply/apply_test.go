@@ -421,6 +421,27 @@ func TestHostRoutes(t *testing.T) {
 	}
 }
 
+// TestHostRouteStays: netifd puts the tunnel's default route in place of an
+// uplink's that has the same metric. The host route that was made before is all
+// that leads to the endpoint then, and the next run keeps it.
+func TestHostRouteStays(t *testing.T) {
+	w := newWorld(t, wg0()+peer("option public_key '"+peerKey1+"'", "option route_allowed_ips '1'", "option allowed_ips '0.0.0.0/0'", "option endpoint_host '203.0.113.1'"))
+	uplink(w.kernel, "eth0", "192.0.2.254", 0)
+	w.mustUp()
+	w.bus.take()
+	fromNetifd := rtnl.Route{Dst: netip.MustParsePrefix("0.0.0.0/0"), Device: "wg0", Protocol: 4}
+	if err := w.kernel.ReplaceRoute(fromNetifd); err != nil {
+		t.Fatal(err)
+	}
+	w.unchanged()
+	if diff := cmp.Diff([]string{"203.0.113.1/32 via 192.0.2.254 dev eth0"}, hostRoutes(t, w.kernel)); diff != "" {
+		t.Errorf("host routes (-want +got):\n%s", diff)
+	}
+	if told := strings.Join(w.bus.take(), "\n"); strings.Contains(told, "ENDPOINT_UNREACHABLE") {
+		t.Errorf("netifd was told:\n%s", told)
+	}
+}
+
 // TestHostRouteShared: a host route that another tunnel needs stays.
 func TestHostRouteShared(t *testing.T) {
 	one := func(name string) string {

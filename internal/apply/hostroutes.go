@@ -84,7 +84,33 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 		uplink = &device
 	}
 	want, r.lost = plan.HostRoutes(endpoints, r.Conf.Name, tunnel, uplinks, uplink)
+	want = append(want, r.keepLost(have, uplink)...)
 	return want, have, true
+}
+
+// keepLost returns the host routes in have to endpoints that no uplink leads to
+// any more, and takes these endpoints for found. netifd puts a route in place of
+// one with the same destination, table and metric, whoever made it: the tunnel's
+// default route can take the uplink's away, and what was planned by that has to
+// stay. A route whose link went down is not in have: the kernel dropped it.
+func (r *Run) keepLost(have []plan.HostRoute, uplink *string) (keep []plan.HostRoute) {
+	if len(r.lost) == 0 {
+		return nil
+	}
+	ways := make(map[netip.Addr]plan.HostRoute, len(have))
+	for _, h := range have {
+		if uplink == nil || h.Device == *uplink {
+			ways[h.Dst] = h
+		}
+	}
+	r.lost = slices.DeleteFunc(r.lost, func(addr netip.Addr) bool {
+		h, ok := ways[addr]
+		if ok {
+			keep = append(keep, h)
+		}
+		return ok
+	})
+	return keep
 }
 
 // mainRoutes returns the tunnel's routes that go into the main table, where
