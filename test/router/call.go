@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
@@ -127,12 +126,15 @@ func (r *Router) AwaitDown(iface string) *Status {
 	return r.Await(iface, "down", func(s *Status) bool { return !s.Up && !s.Pending && r.lastState(iface) == "down" })
 }
 
-// lastState returns the last word of what netifd last logged about an
-// interface's state.
+// lastState returns what netifd last logged of an interface's state: "up" (also
+// when it begins), or "down".
 func (r *Router) lastState(iface string) string {
 	for _, line := range slices.Backward(r.Log()) {
-		if rest, ok := strings.CutPrefix(line, "Interface '"+iface+"' is "); ok {
-			return rest[strings.LastIndexByte(rest, ' ')+1:]
+		switch line {
+		case "Interface '" + iface + "' is now down":
+			return "down"
+		case "Interface '" + iface + "' is now up", "Interface '" + iface + "' is setting up now":
+			return "up"
 		}
 	}
 	return "down"
