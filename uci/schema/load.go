@@ -111,6 +111,7 @@ func (p *Peer) read(s *uci.Section, n int) {
 		p.Section = "@" + s.Type + "[" + strconv.Itoa(n) + "]"
 	}
 	p.Endpoint.Port = DefaultEndpointPort
+	p.EndpointFailback = DefaultFailback
 	hasKey := false
 	for _, o := range s.Options {
 		spec := peerByName[o.Name]
@@ -134,6 +135,7 @@ func (p *Peer) read(s *uci.Section, n int) {
 		p.leaveOut("public_key", "", "the peer has no public key; without it, it cannot be reached")
 	}
 	p.dropRepeated()
+	p.orderEndpoints()
 }
 
 // dropRepeated keeps the first of allowed IPs that stand there twice.

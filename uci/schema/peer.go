@@ -2,8 +2,8 @@ package schema
 
 import (
 	"errors"
+	"math"
 	"net/netip"
-	"strings"
 )
 
 // DefaultEndpointPort is the port of an endpoint whose section names none
@@ -24,8 +24,18 @@ type Peer struct {
 	AllowedIPs      []netip.Prefix // masked, each once
 	LostIPs         []netip.Prefix // allowed IPs that a later peer has too, and gets
 	RouteAllowedIPs bool
-	Endpoint        Endpoint
-	Keepalive       uint16 // seconds; 0: off
+	// Endpoint is the first endpoint: endpoint_host and endpoint_port, or, where
+	// there is no endpoint_host, the first of the list.
+	Endpoint Endpoint
+	// Fallbacks are the endpoints behind it, in the order of the list: at most
+	// MaxFallbacks.
+	Fallbacks []Endpoint
+	// EndpointFamily says which addresses of the endpoints' names are used.
+	EndpointFamily Family
+	// EndpointFailback is after how many seconds on a fallback the first endpoint
+	// is tried again; 0: never. DefaultFailback where it is not configured.
+	EndpointFailback uint32
+	Keepalive        uint16 // seconds; 0: off
 
 	// Invalid: something is wrong that the peer cannot do without; it is left
 	// out. Problems say why.
@@ -63,6 +73,15 @@ func (e Endpoint) AddrPort() netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	return netip.AddrPortFrom(e.Addr, e.Port)
+}
+
+// Endpoints returns all endpoints of the peer in the order in which they are to
+// be used; none if the peer has none.
+func (p *Peer) Endpoints() []Endpoint {
+	if p.Endpoint.IsZero() {
+		return nil
+	}
+	return append([]Endpoint{p.Endpoint}, p.Fallbacks...)
 }
 
 var peerOptions = []option[Peer]{
@@ -133,6 +152,37 @@ var peerOptions = []option[Peer]{
 	},
 	{
 		Spec{
+			Name: "endpoint_family", Type: "auto, ipv4 or ipv6", Default: "auto",
+			Help: "Which addresses of the endpoints' names are used. auto: all of them, one after the other until the peer answers.",
+		},
+		func(p *Peer, v string) (err error) {
+			p.EndpointFamily, err = parseFamily(v)
+			return err
+		},
+	},
+	{
+		Spec{
+			Name: "endpoint", Type: "name:port or address:port", List: true,
+			Help: "Further endpoints of the same peer, tried in this order when the one before does not answer; an IPv6 address stands in brackets. Without a port: 51820.",
+		},
+		addFallback,
+	},
+	{
+		Spec{
+			Name: "endpoint_failback", Type: "seconds 0–4294967295", Default: "600",
+			Help: "After so long on a further endpoint the first one is tried again, for one handshake. 0: stay until the one in use fails.",
+		},
+		func(p *Peer, v string) error {
+			n, err := parseNumber(v, 0, math.MaxUint32)
+			if err != nil {
+				return note(err.Error() + "; ignored")
+			}
+			p.EndpointFailback = uint32(n)
+			return nil
+		},
+	},
+	{
+		Spec{
 			Name: "persistent_keepalive", Type: "seconds 0–65535 or 'off'", Default: "off",
 			Help: "Send something to the peer this often, so that NAT and firewalls on the way keep the connection open.",
 		},
@@ -155,17 +205,9 @@ var peerOptions = []option[Peer]{
 }
 
 func setEndpointHost(p *Peer, v string) error {
-	host := v
-	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
-		host = host[1 : len(host)-1]
+	e, err := parseHost(v)
+	if err == nil {
+		p.Endpoint.Host, p.Endpoint.Addr = e.Host, e.Addr
 	}
-	if addr, err := netip.ParseAddr(host); err == nil {
-		p.Endpoint.Host, p.Endpoint.Addr = host, addr.Unmap()
-		return nil
-	}
-	if err := checkHostName(host); err != nil {
-		return err
-	}
-	p.Endpoint.Host = host
-	return nil
+	return err
 }

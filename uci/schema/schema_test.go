@@ -100,12 +100,13 @@ func TestEveryOption(t *testing.T) {
 				Section: "@wireguard_wg0[0]", Description: "phone",
 				PublicKey: key(t, peerKey1), PresharedKey: key(t, psk),
 				AllowedIPs: prefixes("10.0.0.2/32", "fd00::2/128"), RouteAllowedIPs: true,
-				Endpoint:  schema.Endpoint{Host: "2001:db8::7", Addr: netip.MustParseAddr("2001:db8::7"), Port: 1234},
-				Keepalive: 25,
+				Endpoint:         schema.Endpoint{Host: "2001:db8::7", Addr: netip.MustParseAddr("2001:db8::7"), Port: 1234},
+				EndpointFailback: schema.DefaultFailback, Keepalive: 25,
 			},
 			{
 				Section: "branch", ID: "branch", PublicKey: key(t, peerKey2), Disabled: true,
-				Endpoint: schema.Endpoint{Host: "vpn.example.org", Port: 51820},
+				Endpoint:         schema.Endpoint{Host: "vpn.example.org", Port: 51820},
+				EndpointFailback: schema.DefaultFailback,
 			},
 		},
 	}
