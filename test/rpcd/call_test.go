@@ -130,7 +130,7 @@ func readCall(t *testing.T, o *object) callCase {
 }
 
 // testCall is a case about a call and its answer.
-func testCall(t *testing.T, o *object) {
+func testCall(t *testing.T, o *object, launch launcher) {
 	c := readCall(t, o)
 	b := newBed(t)
 	b.add(t, "wg", orders{List: []step{{Print: []byte(standardList)}}, Call: c.steps, Quiet: true})
@@ -140,15 +140,18 @@ func testCall(t *testing.T, o *object) {
 	if waits(c.steps) < limit {
 		limit = time.Minute // not reached there, nor here on a busy machine
 	}
-	d := start(t, Config{
+	d := launch(t, Config{
 		Socket: socket, PluginDir: b.plugins(), Timeout: limit, Env: recordedEnv, Dir: recordedCallDir,
 	})
+	if d == nil {
+		t.Fatal("the daemon does not come up")
+	}
 	for id, g := range map[string]Grant{
 		c.session: {Object: "*", Function: "*"},
 		c.limited: {Object: "wg", Function: "plain"},
 	} {
-		if id != "" {
-			d.AddSession(id, 0, g)
+		if r, ok := d.(*Rpcd); ok && id != "" {
+			r.AddSession(id, 0, g)
 		}
 	}
 	if c.noSteps {
@@ -176,7 +179,7 @@ func testCall(t *testing.T, o *object) {
 			t.Errorf("markers_reached (-want +got):\n%s", diff)
 		}
 	}
-	compareRuns(t, b, c.runs)
+	compareRuns(t, b, d, c.runs)
 	checkNames("objects_after", c.after)
 	checkAlive(t, "daemon_alive", d, c.alive)
 	if c.later != nil || c.aliveLater != nil || c.cpuMS != nil {
@@ -194,7 +197,7 @@ func testCall(t *testing.T, o *object) {
 	}
 }
 
-func checkAlive(t *testing.T, what string, d *Rpcd, want *bool) {
+func checkAlive(t *testing.T, what string, d daemon, want *bool) {
 	t.Helper()
 	alive := true
 	select {

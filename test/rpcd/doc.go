@@ -55,10 +55,13 @@
 // them answers "not supported". There are no ACL files, no logins, no plugins
 // in shared libraries, no file or iwinfo object. The second answer that rpcd
 // sends when a plugin could not be executed is not sent, and the second daemon
-// process is only counted. Of uhttpd there is nothing but the ubus page: no
-// files, no TLS, no limits on headers and connections; where it answers with a
-// broken HTTP message (a POST to /ubus/call/OBJECT without an object in its
-// body) the message is whole here.
+// process is only counted. More than 64 calls at a time are refused (out of
+// memory), which rpcd does not do.
+//
+// Of uhttpd there is nothing but the ubus page: no files, no TLS, no limits on
+// headers and connections. Where it answers with a broken HTTP message (a POST
+// to /ubus/call/OBJECT without an object in its body) the message is whole here.
+// A subscription outlives its object.
 //
 // The daemon is no process of its own: it runs in the test's. Two things of it
 // are the whole process's: its id, which plugins see as their parent, and that

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,14 +37,14 @@ func (r *Rpcd) call(object, method string, arguments blobmsg.Table) (blobmsg.Tab
 		env:  r.env(),
 		dir:  r.config.Dir,
 	}, blobmsg.AppendJSON(nil, arguments))
-	var errno unix.Errno
+	var cannot *execError
 	switch {
-	case errors.As(err, &errno):
+	case errors.As(err, &cannot):
 		// The child that could not execute the file answers and goes on
 		// as a daemon in an endless loop, until its parent kills it as
 		// it would the plugin.
 		r.forked(r.config.Timeout)
-		return nil, execStatus(errno)
+		return nil, execStatus(cannot.errno)
 	case err != nil:
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func (r *Rpcd) call(object, method string, arguments blobmsg.Table) (blobmsg.Tab
 }
 
 // execStatus is exec.c's choice.
-func execStatus(errno unix.Errno) ubus.Status {
+func execStatus(errno syscall.Errno) ubus.Status {
 	switch errno {
 	case unix.EACCES:
 		return ubus.StatusPermissionDenied

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/wire"
@@ -29,9 +27,9 @@ func (r *Rpcd) listAll(l *life) error {
 			continue
 		}
 		err = r.list(l, name, path)
-		var errno unix.Errno
+		var cannot *execError
 		switch {
-		case errors.As(err, &errno):
+		case errors.As(err, &cannot):
 			// The parent waits for ever for the child, which goes on
 			// in its place.
 			r.forked(0)

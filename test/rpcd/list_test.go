@@ -177,11 +177,15 @@ func TestReload(t *testing.T) {
 	}
 }
 
-func TestStartWithoutABroker(t *testing.T) {
+func TestStartFails(t *testing.T) {
 	t.Parallel()
-	d, err := Start(t.Context(), Config{Socket: t.TempDir() + "/nobody", PluginDir: t.TempDir()})
-	if err == nil {
-		_ = d.Close()
-		t.Error("started without a broker")
+	for name, config := range map[string]Config{
+		"no broker":            {Socket: t.TempDir() + "/nobody"},
+		"no working directory": {Socket: broker(t), Dir: "/nonexistent"},
+	} {
+		if d, err := Start(t.Context(), config); err == nil {
+			_ = d.Close()
+			t.Errorf("started with %s", name)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package rpcd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,6 +77,9 @@ func Start(ctx context.Context, config Config) (*Rpcd, error) {
 	if config.Dir == "" {
 		config.Dir = "/"
 	}
+	if info, err := os.Stat(config.Dir); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("rpcd: the working directory %s is no folder (%w)", config.Dir, cmp.Or(err, error(unix.ENOTDIR)))
+	}
 	signal.Ignore(unix.SIGPIPE)
 
 	r := &Rpcd{config: config, sessions: newSessions(), processes: 1}
@@ -85,7 +89,7 @@ func Start(ctx context.Context, config Config) (*Rpcd, error) {
 		r.runs.Wait()
 		return nil, err
 	}
-	context.AfterFunc(r.ctx, func() { r.closeConn() })
+	context.AfterFunc(r.ctx, func() { _ = r.closeConn() })
 	return r, nil
 }
 
@@ -206,7 +210,8 @@ func (r *Rpcd) whenReady(ctx context.Context, l *life) error {
 	}
 }
 
-// forked counts a second daemon process. for is its life, 0 means for ever.
+// forked counts a second daemon process: one in an endless loop for some time,
+// or, with 0, one that serves for ever.
 func (r *Rpcd) forked(life time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -21,7 +21,15 @@ type command struct {
 	files []int
 }
 
-// start forks and executes it. The error is the system's where the file cannot
+// execError is that a file cannot be executed, and why.
+type execError struct {
+	path  string
+	errno syscall.Errno
+}
+
+func (e *execError) Error() string { return "rpcd: execute " + e.path + ": " + e.errno.Error() }
+
+// start forks and executes it. The error is an execError where the file cannot
 // be executed.
 //
 // The plugin's umask has to be 0077 while that of this process, whose tests
@@ -36,7 +44,7 @@ func (c *command) start() (*os.Process, error) {
 	go func() {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {
-			done <- result{err: fmt.Errorf("unshare: %w", err)}
+			done <- result{err: fmt.Errorf("rpcd: a umask for plugins: unshare: %w", err)}
 			return
 		}
 		unix.Umask(0o077)
@@ -45,6 +53,9 @@ func (c *command) start() (*os.Process, error) {
 			attr.Files = append(attr.Files, uintptr(fd)) // -1 closes
 		}
 		pid, err := syscall.ForkExec(c.path, c.argv, attr)
+		if errno, ok := err.(syscall.Errno); ok {
+			err = &execError{c.path, errno}
+		}
 		done <- result{pid, err}
 	}()
 	r := <-done
