@@ -174,10 +174,15 @@ func (d Dir) Save(iface string, s *State) error {
 	if err != nil {
 		return err
 	}
+	return replace(path, s.bytes())
+}
+
+// replace makes text the content of a file, whole or not at all, and leaves the
+// file alone where it is so already.
+func replace(path string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	text := s.bytes()
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
 		return nil
 	}
@@ -190,7 +195,7 @@ func (d Dir) Save(iface string, s *State) error {
 	return os.Rename(tmp, path)
 }
 
-// Remove forgets the interface.
+// Remove forgets the interface, but for its Names.
 func (d Dir) Remove(iface string) error {
 	path, err := d.path(iface, ".state")
 	if err != nil {
