@@ -5,8 +5,11 @@
 // `go test ./...` says something useful on any machine. Where every test has to
 // run, in CI (CI=true) and wherever WGNETIFD_NO_SKIP=1 is set, the same message
 // fails the test instead: a run that is green there has left nothing out.
-// OpenWrt's own programs are the exception, because no Debian machine has them:
-// their tests are left out until WGNETIFD_OPENWRT=1 asks for them.
+// OpenWrt's own programs are an exception, because no Debian machine has them:
+// their tests are left out until WGNETIFD_OPENWRT=1 asks for them. What takes the
+// kernel's WireGuard, or a machine that may be spoilt, is another: `make
+// test-kernel` runs it in a virtual machine (WGNETIFD_VM=1), where it never is
+// left out.
 //
 // go test hides what a passing package skipped. When WGNETIFD_SKIP_LOG names a
 // file, every skip is appended to it as a line, and `make test` prints that
@@ -31,6 +34,8 @@ const (
 	envCI = "CI"
 	// envNoSkip makes a missing need a failure.
 	envNoSkip = "WGNETIFD_NO_SKIP"
+	// envVM is set in the virtual machine of package vm.
+	envVM = "WGNETIFD_VM"
 	// envOpenWrt asks for the tests that meet OpenWrt's own programs.
 	envOpenWrt = "WGNETIFD_OPENWRT"
 	// envSkipLog names the file that collects what was skipped.
@@ -103,6 +108,33 @@ func OpenWrt(t testing.TB, programs ...string) []string {
 		paths = append(paths, path)
 	}
 	return paths
+}
+
+// InVM reports whether the test runs in the virtual machine of `make test-kernel`.
+func InVM() bool { return enabled(envVM) }
+
+// Kernel ends the test unless the kernel has what it is about, and has says so.
+// Where it has not, the virtual machine's kernel has it: there alone the test
+// fails, and elsewhere, in CI too, it is left out.
+func Kernel(t testing.TB, what string, has bool) {
+	t.Helper()
+	switch {
+	case has:
+	case InVM():
+		t.Fatalf("%s=%s, but the kernel has no %s", envVM, os.Getenv(envVM), what)
+	default:
+		skip(t, fmt.Sprintf("needs the kernel's %s; `make test-kernel` runs it", what))
+	}
+}
+
+// VM ends the test unless it runs in the virtual machine of `make test-kernel`: for
+// what changes a whole machine, such as its clock. Elsewhere, in CI too, the test
+// is left out.
+func VM(t testing.TB) {
+	t.Helper()
+	if !InVM() {
+		skip(t, "needs a machine of its own; `make test-kernel` runs it")
+	}
 }
 
 // missing ends the test because the machine lacks something: a failure where

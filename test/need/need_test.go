@@ -49,7 +49,7 @@ func run(need func(testing.TB)) (outcome, message string) {
 // environment replaces every variable that the package reads.
 func environment(t *testing.T, set map[string]string) {
 	t.Helper()
-	for _, name := range []string{envCI, envNoSkip, envOpenWrt, envSkipLog} {
+	for _, name := range []string{envCI, envNoSkip, envVM, envOpenWrt, envSkipLog} {
 		t.Setenv(name, set[name])
 	}
 }
@@ -153,6 +153,63 @@ func TestOpenWrt(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("paths (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestVirtualMachine(t *testing.T) {
+	tests := []struct {
+		name     string
+		env      map[string]string
+		has      bool
+		kernel   string
+		vm       string
+		messages []string
+	}{
+		{
+			name:   "elsewhere, in CI too",
+			env:    map[string]string{envCI: "true", envNoSkip: "1"},
+			kernel: "skip",
+			vm:     "skip",
+			messages: []string{
+				"needs the kernel's WireGuard; `make test-kernel` runs it",
+				"needs a machine of its own; `make test-kernel` runs it",
+			},
+		},
+		{
+			name:     "elsewhere, with the module",
+			has:      true,
+			kernel:   "run",
+			vm:       "skip",
+			messages: []string{"", "needs a machine of its own; `make test-kernel` runs it"},
+		},
+		{
+			name:     "in the machine",
+			env:      map[string]string{envVM: "1"},
+			has:      true,
+			kernel:   "run",
+			vm:       "run",
+			messages: []string{"", ""},
+		},
+		{
+			name:     "in the machine, without the module",
+			env:      map[string]string{envVM: "1"},
+			kernel:   "fatal",
+			vm:       "run",
+			messages: []string{"WGNETIFD_VM=1, but the kernel has no WireGuard", ""},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			environment(t, tt.env)
+			kernel, ofKernel := run(func(t testing.TB) { Kernel(t, "WireGuard", tt.has) })
+			vm, ofVM := run(VM)
+			if diff := cmp.Diff([]string{tt.kernel, tt.vm}, []string{kernel, vm}); diff != "" {
+				t.Errorf("outcomes (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.messages, []string{ofKernel, ofVM}); diff != "" {
+				t.Errorf("messages (-want +got):\n%s", diff)
 			}
 		})
 	}

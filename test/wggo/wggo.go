@@ -23,17 +23,25 @@ import (
 	"github.com/wgnetifd/wgnetifd/test/need"
 )
 
+// EnvProgram names the environment variable that holds the path of a wireguard-go
+// to use. Without it that is built, which takes Go.
+const EnvProgram = "WGNETIFD_WIREGUARD_GO"
+
 // tool is the import path of wireguard-go's main package.
 const tool = "golang.zx2c4.com/wireguard"
 
 // Require makes sure that WireGuard devices can be made in the calling thread's
 // network namespace, for the rest of the test: by the kernel, or by wireguard-go
-// on PATH. It reports whether it is the kernel.
+// on PATH. It reports whether it is the kernel, as it has to be in the virtual
+// machine of `make test-kernel`.
 func Require(t testing.TB) (kernel bool) {
 	t.Helper()
 	kernel, err := Kernel()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !kernel && need.InVM() {
+		t.Fatal("the virtual machine's kernel has no WireGuard")
 	}
 	if !kernel {
 		Install(t)
@@ -41,24 +49,24 @@ func Require(t testing.TB) (kernel bool) {
 	return kernel
 }
 
-// RequireKernel leaves a test out that is about the kernel's own WireGuard where
-// the kernel has none. No package installs one, so that CI cannot insist on it.
+// RequireKernel makes sure that WireGuard devices are the kernel's, for what
+// wireguard-go does not show.
 func RequireKernel(t testing.TB) {
 	t.Helper()
 	kernel, err := Kernel()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !kernel {
-		t.Skip("needs a kernel with WireGuard")
-	}
+	need.Kernel(t, "WireGuard", kernel)
 }
 
 // Install puts wireguard-go on PATH for the rest of the test.
 func Install(t testing.TB) {
 	t.Helper()
 	need.TUN(t)
-	need.Command(t, "go")
+	if os.Getenv(EnvProgram) == "" {
+		need.Command(t, "go")
+	}
 	program, err := Program()
 	if err != nil {
 		t.Fatal(err)
@@ -70,9 +78,12 @@ func Install(t testing.TB) {
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
 
-// Program builds wireguard-go, once in a process, and returns the path of the
-// binary. It is kept in Go's build cache.
+// Program returns the path of wireguard-go: the one that EnvProgram names, or it is
+// built, once in a process, and kept in Go's build cache.
 var Program = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv(EnvProgram); path != "" {
+		return path, nil
+	}
 	cmd := exec.Command("go", "tool", "-n", tool)
 	// Static, to run wherever the tests do; and what is not there cannot be fetched
 	// from within a network namespace, so that trying would only take time.
