@@ -18,6 +18,11 @@ SHELLCHECK_MIN := 0.9.0
 BIG_ENDIAN_PACKAGES := ./uci/... ./internal/plan/... ./internal/ubus/blobmsg/...
 BIG_ENDIAN          := GOOS=linux GOARCH=mips GOMIPS=softfloat CGO_ENABLED=0
 
+# The packages whose tests meet the kernel's own WireGuard, in virtual machines,
+# and Debian's packages of the kernels: 6.1 and 6.12.
+KERNEL_PACKAGES := ./internal/link ./internal/rtnl ./internal/wgdev ./test/netns ./test/integration
+KERNELS         ?= linux-image-cloud-amd64,linux-image-6.12-cloud-amd64
+
 # OpenWrt's programs that `make test-openwrt` meets.
 OPENWRT_PROGRAMS := ubusd ubus netifd rpcd uci
 
@@ -84,7 +89,7 @@ setup: ## install what tests, checks and demo need (as root; else say what is mi
 	@scripts/setup
 
 .PHONY: test
-test: test-race test-big-endian ## all tests: with -race, and the codecs on big-endian MIPS
+test: test-race test-big-endian test-kernel ## all tests: with -race, on big-endian MIPS, on Debian's kernels
 
 .PHONY: test-race
 test-race: setup
@@ -93,6 +98,10 @@ test-race: setup
 .PHONY: test-big-endian
 test-big-endian: setup
 	$(call go-test,$(BIG_ENDIAN),-exec qemu-mips-static $(BIG_ENDIAN_PACKAGES))
+
+.PHONY: test-kernel
+test-kernel: setup ## the tests that meet the kernel's own WireGuard, in virtual machines
+	go run ./test/vm -kernels $(KERNELS) $(KERNEL_PACKAGES)
 
 .PHONY: test-openwrt
 test-openwrt: setup ## the tests that meet OpenWrt's own programs, which have to be on PATH
@@ -118,6 +127,11 @@ bench: setup build ## benchmarks (BENCH=regexp), start time, binary size
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	scripts/start-time bin/wgnetifd
 	@$(MAKE) --no-print-directory size
+
+.PHONY: bench-upstream
+bench-upstream: build ## race against upstream's handlers, where OpenWrt's programs are (RACE_FLAGS)
+	CGO_ENABLED=0 go build -o bin/race ./test/race
+	bin/race $(RACE_FLAGS)
 
 .PHONY: size
 size: setup ## size of the binary on small routers (SIZE_ARCH), held to its limits
