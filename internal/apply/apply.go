@@ -65,6 +65,8 @@ type Run struct {
 	Changes plan.Changes
 	pkg     *uci.Package
 	saved   *state.State
+	names   state.Names // last good addresses, from former runs
+	early   bool        // endpoints were written from names
 	lost    []netip.Addr // endpoints that need a host route and get none
 	// Created: the device was made by this run.
 	Created bool
@@ -141,6 +143,9 @@ func (r *Run) load(iface string) error {
 	if r.saved, err = r.State.Load(iface); err != nil {
 		r.Log.Warn("cannot read what was done before", "error", err)
 	}
+	if r.names, err = r.State.LoadNames(iface); err != nil {
+		r.Log.Warn("cannot read the last addresses of names", "error", err)
+	}
 	r.Want = plan.For(r.Conf, nil, routeBudget(r.pkg, r.Conf))
 	return nil
 }
@@ -161,6 +166,7 @@ func (r *Run) device(ctx context.Context) error {
 		have.Exists = true
 	}
 	r.Have = &have
+	r.useKnown()
 	r.Changes = plan.Diff(r.Want, r.Have, r.saved.Applied, r.Now())
 	if err := r.configure(r.Changes); err != nil {
 		return err

@@ -1,12 +1,8 @@
 package apply
 
 import (
-	"context"
-	"net/netip"
 	"strconv"
 
-	"github.com/wgnetifd/wgnetifd/internal/plan"
-	"github.com/wgnetifd/wgnetifd/internal/resolve"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
 
@@ -50,55 +46,6 @@ func (r *Run) logProblem(p *schema.Problem, ofPeer bool) {
 		r.Log.Error(p.Error() + "; the peer is left out")
 	default:
 		r.Log.Error(p.Error() + "; the option is left out")
-	}
-}
-
-// resolve looks up the names of endpoints, writes those that are found, and
-// returns what is wrong with the others. Their peers stay in the device: they can
-// still call us.
-func (r *Run) resolve(ctx context.Context) []Problem {
-	var hosts []string
-	for n := range r.Want.Peers {
-		if e := r.Want.Peers[n].Config.Endpoint; !e.IsZero() && !e.Addr.IsValid() {
-			hosts = append(hosts, e.Host)
-		}
-	}
-	if len(hosts) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, r.ResolveTime)
-	defer cancel()
-	found, failed := resolve.All(ctx, r.Resolver, hosts)
-	r.writeNames(context.WithoutCancel(ctx), found)
-	var problems []Problem
-	for n := range r.Want.Peers {
-		c := r.Want.Peers[n].Config
-		err := failed[c.Endpoint.Host]
-		if c.Endpoint.IsZero() || c.Endpoint.Addr.IsValid() || err == nil {
-			continue
-		}
-		p := schema.Problem{Section: c.Section, Option: "endpoint_host", Value: c.Endpoint.Host, Text: err.Error()}
-		r.Log.Error(p.Error()+"; the peer has no endpoint from it", "peer", c.Name(), "public_key", c.PublicKey.Short())
-		problems = append(problems, Problem{Code: CodeResolve, Words: []string{p.Path(), p.Value, p.Text}})
-	}
-	return problems
-}
-
-// writeNames writes the endpoints whose names were found: host routes first, so
-// that no packet goes the wrong way.
-func (r *Run) writeNames(ctx context.Context, found plan.Resolved) {
-	for n := range r.Want.Peers {
-		w := &r.Want.Peers[n]
-		if addr, ok := found[w.Config.Endpoint.Host]; ok && !w.Config.Endpoint.Addr.IsValid() {
-			w.Endpoint = netip.AddrPortFrom(addr, w.Config.Endpoint.Port)
-		}
-	}
-	late := plan.DiffEndpoints(r.Want, r.Have, r.saved.Applied, r.Now())
-	r.applied()
-	r.Changes.Peers = append(r.Changes.Peers, late...)
-	r.hostRoutes(ctx)
-	if err := r.configure(plan.Changes{Peers: late}); err != nil {
-		r.Log.Error("endpoints were not written", "error", err)
 	}
 }
 
