@@ -65,8 +65,8 @@ type Run struct {
 	Changes plan.Changes
 	pkg     *uci.Package
 	saved   *state.State
-	names   state.Names // last good addresses, from former runs
-	early   bool        // endpoints were written from names
+	names   state.Names  // last good addresses, from former runs
+	early   bool         // endpoints were written from names
 	lost    []netip.Addr // endpoints that need a host route and get none
 	// Created: the device was made by this run.
 	Created bool
