@@ -28,9 +28,11 @@ func (r *Rpcd) publishBuiltins(l *life) error {
 				return call(ctx, req)
 			}
 		}
-		if _, err := l.conn.Publish(r.ctx, o.name, o.methods); err != nil {
+		p, err := l.conn.Publish(r.ctx, o.name, o.methods)
+		if err != nil {
 			return fmt.Errorf("%s: %w", o.name, err)
 		}
+		l.objects = append(l.objects, p)
 	}
 	return nil
 }

@@ -197,12 +197,15 @@ func (r *Rpcd) publish(l *life, name string, list []signature) error {
 			},
 		})
 	}
-	_, err := l.conn.Publish(r.ctx, name, methods)
+	p, err := l.conn.Publish(r.ctx, name, methods)
 	var status ubus.Status
-	if err == nil || errors.As(err, &status) {
-		return nil
+	switch {
+	case err == nil:
+		l.objects = append(l.objects, p)
+	case errors.Is(err, ubus.ErrDisconnected), !errors.As(err, &status):
+		return fmt.Errorf("rpcd: publish %s: %w", name, err)
 	}
-	return fmt.Errorf("rpcd: publish %s: %w", name, err)
+	return nil
 }
 
 // serve answers one call.

@@ -61,6 +61,8 @@ type Rpcd struct {
 type life struct {
 	conn  *ubus.Conn
 	ready chan struct{} // closed when all plugins are listed
+
+	objects []*ubus.Published // boot's alone until ready
 }
 
 // Start connects to the broker, publishes the built-in objects, lists the
@@ -96,8 +98,8 @@ func Start(ctx context.Context, config Config) (*Rpcd, error) {
 // Close ends the daemon and, other than rpcd's end does, the plugins that it
 // runs, and waits for them.
 func (r *Rpcd) Close() error {
+	err := r.leave()
 	r.cancel()
-	err := r.closeConn()
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
@@ -123,7 +125,7 @@ func (r *Rpcd) Done() <-chan struct{} { return r.ctx.Done() }
 // their data: rights come back by the login's name, and there are no logins
 // here. Nobody waits any more for plugins that run; their callers get no answer.
 func (r *Rpcd) Reload() error {
-	if err := r.closeConn(); err != nil {
+	if err := r.leave(); err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -165,6 +167,15 @@ func (r *Rpcd) current() *life {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.life
+}
+
+// leave takes the objects off the bus and leaves it. Who comes next finds their
+// names free, which after the end of a connection takes the broker a moment.
+func (r *Rpcd) leave() error {
+	for _, o := range r.current().objects {
+		_ = o.Remove(r.ctx) // fails if the bus is lost
+	}
+	return r.closeConn()
 }
 
 func (r *Rpcd) closeConn() error {
