@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/wgnetifd/wgnetifd/test/router"
+	"github.com/wgnetifd/wgnetifd/test/wggo"
+)
+
+// Debian's packages of kernels, by what they stand for rather than by release.
+const kernelPackages = "linux-image-cloud-amd64,linux-image-6.12-cloud-amd64"
+
+func main() {
+	kernels := flag.String("kernels", kernelPackages, "Debian's `packages` of the kernels, separated by commas")
+	run := flag.String("run", "", "run only the tests that match the `regexp`")
+	verbose := flag.Bool("v", false, "list the tests as they run")
+	timeout := flag.Duration("timeout", 10*time.Minute, "how long the tests of a kernel may take")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: vm [flags] PACKAGE...")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if flag.NArg() == 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	args := []string{"-test.timeout=" + timeout.String()}
+	if *run != "" {
+		args = append(args, "-test.run="+*run)
+	}
+	if *verbose {
+		args = append(args, "-test.v")
+	}
+	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	defer cancel()
+	if err := test(ctx, strings.Split(*kernels, ","), flag.Args(), args); err != nil {
+		fmt.Fprintln(os.Stderr, "vm:", err)
+		os.Exit(1)
+	}
+}
+
+// check says what of this machine is missing.
+func check() error {
+	if runtime.GOARCH != "amd64" {
+		return fmt.Errorf("the machines run programs of this one, and so it has to be amd64, not %s", runtime.GOARCH)
+	}
+	for program, pkg := range map[string]string{
+		qemu: "qemu-system-x86", "apt-get": "apt", "dpkg-deb": "dpkg", "kmod": "kmod", "xz": "xz-utils",
+	} {
+		if _, err := exec.LookPath(program); err != nil {
+			return fmt.Errorf("%s is not on PATH: Debian's package %s has it (`make setup` installs what tests need)", program, pkg)
+		}
+	}
+	return nil
+}
+
+// test tests packages on kernels.
+func test(ctx context.Context, kernelPackages, patterns, args []string) error {
+	if err := check(); err != nil {
+		return err
+	}
+	cache, err := cacheDir()
+	if err != nil {
+		return err
+	}
+	kernels, err := prepare(cache, kernelPackages)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "wgnetifd-vm-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	packages, err := compile(work, patterns)
+	if err != nil {
+		return err
+	}
+	files := filepath.Join(work, "files.cpio")
+	if err := writeFiles(files, work, packages, commandLines(packages, args)); err != nil {
+		return err
+	}
+
+	var out sync.Mutex
+	var wait sync.WaitGroup
+	failures := make([]string, len(kernels))
+	for n, k := range kernels {
+		wait.Go(func() {
+			w := &prefixed{mu: &out, w: os.Stdout, prefix: "linux " + k.series + ": "}
+			status, err := (&machine{kernel: k, files: files, out: w}).run(ctx)
+			if err != nil {
+				failures[n] = fmt.Sprintf("linux %s: %v", k.series, err)
+			} else if status != 0 {
+				failures[n] = fmt.Sprintf("linux %s: the tests failed (status %d)", k.series, status)
+			}
+		})
+	}
+	wait.Wait()
+	failures = slices.DeleteFunc(failures, func(s string) bool { return s == "" })
+	if len(failures) > 0 {
+		return fmt.Errorf("%s", strings.Join(failures, "\nvm: "))
+	}
+	return nil
+}
+
+// commandLines returns the shell commands that run the tests in a machine, and
+// say of each package what go test would.
+func commandLines(packages []testPackage, args []string) string {
+	var b strings.Builder
+	b.WriteString("export WGNETIFD_VM=1 WGNETIFD_NO_SKIP=1 WGNETIFD_SKIP_LOG=/skipped\n")
+	fmt.Fprintf(&b, "export %s=%s %s=%s\n", router.EnvProgram, ownProgram, wggo.EnvProgram, userProgram)
+	quoted := make([]string, len(args))
+	for n, a := range args {
+		quoted[n] = quote(a)
+	}
+	b.WriteString(`status=0
+run() {
+	package=$1 binary=$2 begin=$(date +%s)
+	shift 2
+	if "$binary" "$@"; then
+		result='ok  '
+	else
+		result=FAIL status=1
+	fi
+	echo "$result $package $(($(date +%s) - begin))s"
+}
+`)
+	for _, p := range packages {
+		fmt.Fprintf(&b, "cd %s\nrun %s %s %s\n", quote(p.dir), quote(p.path), quote(guestBinary(p)), strings.Join(quoted, " "))
+	}
+	b.WriteString("[ ! -s /skipped ] || { echo 'skipped:'; cat /skipped; }\nexit \"$status\"\n")
+	return b.String()
+}
+
+// quote makes a word of the shell of a string.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// prefixed writes lines with a prefix, whole, while others write to the same.
+type prefixed struct {
+	mu     *sync.Mutex
+	w      io.Writer
+	prefix string
+}
+
+func (p *prefixed) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for line := range bytes.Lines(b) {
+		if _, err := fmt.Fprintf(p.w, "%s%s", p.prefix, line); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
