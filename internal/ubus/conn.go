@@ -100,26 +100,28 @@ func newConn(o Options) *Conn {
 	c := &Conn{opts: o, changed: make(chan struct{})}
 	c.watch = newWatch()
 	c.ctx, c.end = context.WithCancelCause(context.Background())
-	context.AfterFunc(c.ctx, c.dropLink)
+	context.AfterFunc(c.ctx, func() {
+		if l := c.setLink(nil); l != nil {
+			l.fail(c.over())
+		}
+	})
 	return c
-}
-
-// dropLink ends the link of a Conn that is over.
-func (c *Conn) dropLink() {
-	if l := c.setLink(nil); l != nil {
-		l.fail(c.over())
-	}
 }
 
 // Close ends the connection and everything on it; calls that wait fail with
 // ErrClosed. Notifications and answers that were sent are delivered: Close waits
 // for that, for up to a second. Handlers that run are not waited for.
 func (c *Conn) Close() error {
-	if l, err := c.current(); err == nil {
+	c.mu.Lock()
+	l := c.link
+	c.mu.Unlock()
+	if l != nil {
 		l.flush()
 	}
 	c.end(ErrClosed)
-	c.dropLink()
+	if l != nil {
+		l.fail(c.over()) // now, not when the goroutine for it gets its turn
+	}
 	return nil
 }
 

@@ -92,8 +92,11 @@ func TestBudgetBoundsBytes(t *testing.T) {
 		t.Error("another one runs beside it")
 	}
 	b.release(2 * maxHandled)
-	if !b.take(maxHandled/2) || !b.take(maxHandled/2) || b.take(1) {
-		t.Error("the sum counts")
+	if !b.take(maxHandled/2) || !b.take(maxHandled-maxHandled/2) {
+		t.Error("two that fit do not run")
+	}
+	if b.take(1) {
+		t.Error("one too many runs")
 	}
 }
 

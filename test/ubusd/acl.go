@@ -81,8 +81,8 @@ func (b *Broker) ReloadACL() error {
 // object is passed over, as by ubusd, which only logs it.
 func (b *Broker) loadACL() error {
 	files, err := filepath.Glob(filepath.Join(b.aclDir, "*.json"))
-	if err != nil {
-		return err
+	if err != nil || len(files) == 0 {
+		return err // ubusd keeps the rules it has when it finds no file
 	}
 	b.acl = nil
 	for _, file := range files {

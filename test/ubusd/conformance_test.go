@@ -19,6 +19,7 @@ import (
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus/wire"
 	"github.com/wgnetifd/wgnetifd/test/ubusd"
+	"github.com/wgnetifd/wgnetifd/test/ubusd/recording"
 )
 
 // patience is how long something that must happen may take.
@@ -29,8 +30,8 @@ const patience = 10 * time.Second
 // connection receives, byte by byte. Ids are random in every run: those of the
 // recording and those of the broker are told apart by where they are first seen.
 func TestConformanceFrames(t *testing.T) {
-	for _, r := range recordings(t) {
-		t.Run(r.name(), func(t *testing.T) {
+	for _, r := range recording.Load(t) {
+		t.Run(r.Name(), func(t *testing.T) {
 			t.Run("whole", func(t *testing.T) { replay(t, r, 0) })
 			t.Run("pieces", func(t *testing.T) { replay(t, r, 5) })
 		})
@@ -40,7 +41,7 @@ func TestConformanceFrames(t *testing.T) {
 // player plays one recording.
 type player struct {
 	t      *testing.T
-	r      *recording
+	r      *recording.Recording
 	socket string
 	piece  int // messages are sent in pieces of that many bytes, 0: whole
 	conns  map[string]*conn
@@ -62,11 +63,11 @@ type conn struct {
 	sent int
 	raw  []byte   // received, not a whole message yet
 	got  [][]byte // messages received
-	want []*entry
+	want []*recording.Entry
 	eof  bool
 }
 
-func replay(t *testing.T, r *recording, piece int) {
+func replay(t *testing.T, r *recording.Recording, piece int) {
 	p := &player{
 		t: t, r: r, piece: piece,
 		socket: filepath.Join(t.TempDir(), "ubus.sock"),
@@ -88,7 +89,7 @@ func replay(t *testing.T, r *recording, piece int) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	for i, e := range r.entries {
+	for i, e := range r.Entries {
 		if !p.play(e) {
 			t.Fatalf("stuck at line %d: %s %s %s seq %d", i+1, e.Conn, e.Dir, e.Type, e.Seq)
 		}
@@ -160,7 +161,7 @@ func (p *player) identity(name string) ubusd.Credentials {
 }
 
 // play acts on one line of the recording and reports whether it happened.
-func (p *player) play(e *entry) bool {
+func (p *player) play(e *recording.Entry) bool {
 	c := p.conns[e.Conn]
 	switch {
 	case e.Type == "CONNECT":
@@ -180,10 +181,10 @@ func (p *player) play(e *entry) bool {
 		return p.until(func() bool { return p.gone[c.id] })
 	case e.Type == "PARTIAL":
 		// The broker may close before it has read all of it.
-		c.sock.Write(p.toOurs(e.bytes(p.t)))
+		c.sock.Write(p.toOurs(e.Bytes(p.t)))
 		return true
 	default:
-		p.send(c, p.toOurs(e.bytes(p.t)))
+		p.send(c, p.toOurs(e.Bytes(p.t)))
 		c.sent++
 		return p.until(func() bool { return p.done[c.id] >= c.sent || p.gone[c.id] })
 	}
@@ -217,7 +218,7 @@ func (p *player) send(c *conn, b []byte) {
 }
 
 // learn connects the ids in a received message with those in the recorded one.
-func (p *player) learn(e *entry, c *conn) {
+func (p *player) learn(e *recording.Entry, c *conn) {
 	got := c.got[len(c.want)-1]
 	if e.Type == "HELLO" {
 		c.id = binary.BigEndian.Uint32(got[4:])
@@ -229,7 +230,7 @@ func (p *player) learn(e *entry, c *conn) {
 	}
 	a := wire.Parse(got[8:])
 	for name, attr := range map[string]wire.Attr{"objid": wire.AttrObjID, "objtype": wire.AttrObjType} {
-		recorded, ok := e.id(p.t, name)
+		recorded, ok := e.ID(p.t, name)
 		actual, got := a.Uint32(attr)
 		if ok && got {
 			p.pair(recorded, actual)
@@ -263,7 +264,7 @@ func (p *player) compare(name string, c *conn) {
 	p.t.Helper()
 	var want, got []string
 	for _, e := range c.want {
-		want = append(want, describe(e.bytes(p.t)))
+		want = append(want, describe(e.Bytes(p.t)))
 	}
 	for _, b := range c.got {
 		got = append(got, describe(p.toTheirs(b)))

@@ -12,10 +12,23 @@ import (
 
 func TestAccessors(t *testing.T) {
 	tab := Table{
-		{"s", "text"}, {"n", int16(-2)}, {"i", int32(7)}, {"l", int64(1) << 40}, {"word", 9},
-		{"d", 2.0}, {"half", 0.5}, {"huge", 0x1p63}, {"low", -0x1p63}, {"nan", math.NaN()},
-		{"digits", "-12"}, {"yes", true}, {"no", false}, {"null", nil},
-		{"t", Table{{"x", "y"}}}, {"a", Array{"p", "q"}}, {"mixed", Array{"p", int32(1)}},
+		{"s", "text"},
+		{"n", int16(-2)},
+		{"i", int32(7)},
+		{"l", int64(1) << 40},
+		{"word", 9},
+		{"d", 2.0},
+		{"half", 0.5},
+		{"huge", 0x1p63},
+		{"low", -0x1p63},
+		{"nan", math.NaN()},
+		{"digits", "-12"},
+		{"yes", true},
+		{"no", false},
+		{"null", nil},
+		{"t", Table{{"x", "y"}}},
+		{"a", Array{"p", "q"}},
+		{"mixed", Array{"p", int32(1)}},
 		{"s", "second"},
 	}
 	ints := []struct {
