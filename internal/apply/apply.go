@@ -80,7 +80,7 @@ type Run struct {
 func (s *System) Up(ctx context.Context, iface string, net Network) (*Run, error) {
 	unlock, err := s.State.Lock(iface)
 	if err != nil {
-		return nil, deviceFailure(err)
+		return nil, stateFailure(err)
 	}
 	defer unlock()
 
@@ -254,7 +254,7 @@ func (r *Run) undo() {
 func (s *System) Down(iface string) error {
 	unlock, err := s.State.Lock(iface)
 	if err != nil {
-		return deviceFailure(err)
+		return stateFailure(err)
 	}
 	defer unlock()
 	r := &Run{System: *s}

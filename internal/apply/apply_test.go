@@ -618,7 +618,7 @@ func TestRefused(t *testing.T) {
 				return nil
 			}
 		}},
-		{name: "not root", config: ok, code: apply.CodePermission, text: "run this as root", prepare: func(w *world) {
+		{name: "not root", config: ok, code: apply.CodePermission, text: "permission denied", prepare: func(w *world) {
 			w.devices.Fail = func(op wgdev.Op, _ string) error {
 				if op == wgdev.OpCreate {
 					return fs.ErrPermission

@@ -59,13 +59,22 @@ func loadFailure(err error) error {
 	return fail(CodeConfig, err)
 }
 
+// stateFailure finds the code for an error of the lock, which is the first thing
+// that needs root.
+func stateFailure(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fail(CodePermission, notRoot{err})
+	}
+	return fail(CodeDevice, err)
+}
+
 // deviceFailure finds the code for an error of the device or its link.
 func deviceFailure(err error) error {
 	switch {
 	case errors.Is(err, wgdev.ErrNoWireGuard):
 		return fail(CodeNoWireGuard, err)
 	case errors.Is(err, fs.ErrPermission):
-		return fail(CodePermission, notRoot{err})
+		return fail(CodePermission, err) // the device says what to do
 	}
 	return fail(CodeDevice, err)
 }

@@ -93,7 +93,7 @@ func (s *Sources) collect(ctx context.Context, pkg *uci.Package, name string, no
 	dev, err := s.Devices.Read(name)
 	if err != nil {
 		if errors.Is(err, fs.ErrPermission) {
-			return nil, fmt.Errorf("%w (run this as root)", err)
+			return nil, err
 		}
 		if !i.Configured {
 			return nil, nil // a link of another kind is none of ours
