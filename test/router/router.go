@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
@@ -30,6 +31,7 @@ type Router struct {
 
 	t    netns.TB
 	conn *ubus.Conn
+	left atomic.Int64
 
 	mu      sync.Mutex
 	logged  []string
@@ -106,7 +108,7 @@ func (r *Router) StartBroker() {
 		r.t.Fatalf("start ubusd: %v", err)
 	}
 	var err error
-	if r.Broker, err = ubusd.Start(ubus.DefaultSocket); err != nil {
+	if r.Broker, err = ubusd.Start(ubus.DefaultSocket, ubusd.WithTrace(r.trace)); err != nil {
 		r.t.Fatalf("start ubusd: %v", err)
 	}
 	broker := r.Broker
@@ -119,6 +121,16 @@ func (r *Router) StartBroker() {
 	conn := r.conn
 	r.t.Cleanup(func() { _ = conn.Close() })
 }
+
+func (r *Router) trace(e ubusd.Event) {
+	if e.Kind == ubusd.Gone {
+		r.left.Add(1)
+	}
+}
+
+// Left returns how many programs have left the bus so far, as a handler does when
+// it ends.
+func (r *Router) Left() int64 { return r.left.Load() }
 
 // Wgnetifd returns wgnetifd as a command for people, to be run on the router.
 func (r *Router) Wgnetifd(args ...string) *netns.Cmd { return r.Command(program, args...) }
