@@ -11,12 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"sync"
 
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/wgnetifd/wgnetifd/internal/nlattr"
 )
 
 // MaxName is the length of the longest name of a link (IFNAMSIZ less the NUL).
@@ -208,51 +209,27 @@ func parse(b []byte) (*Link, error) {
 		Index: int(int32(binary.NativeEndian.Uint32(b[4:]))),
 		Up:    binary.NativeEndian.Uint32(b[8:])&unix.IFF_UP != 0,
 	}
-	err := Attributes(b[unix.SizeofIfInfomsg:], func(kind uint16, value []byte) error {
-		switch kind {
+	a := nlattr.New(b[unix.SizeofIfInfomsg:])
+	for a.Next() {
+		switch a.Kind {
 		case unix.IFLA_IFNAME:
-			l.Name = text(value)
+			l.Name = a.Text()
 		case unix.IFLA_MTU:
-			if len(value) < 4 {
-				return errShort
-			}
-			l.MTU = int(binary.NativeEndian.Uint32(value))
+			var mtu uint32
+			a.Uint32(&mtu)
+			l.MTU = int(mtu)
 		case unix.IFLA_LINKINFO:
-			return Attributes(value, func(kind uint16, value []byte) error {
-				if kind == nl.IFLA_INFO_KIND {
-					l.Kind = text(value)
+			info := nlattr.New(a.Data)
+			for info.Next() {
+				if info.Kind == nl.IFLA_INFO_KIND {
+					l.Kind = info.Text()
 				}
-				return nil
-			})
+			}
+			a.Fail(info.Err)
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	}
+	if a.Err != nil {
+		return nil, fmt.Errorf("the kernel's message about a link: %w", a.Err)
 	}
 	return l, nil
-}
-
-// Attributes calls f for each attribute of b, until f returns an error. (The
-// library's own parser reads beyond the end of an attribute without padding.)
-func Attributes(b []byte, f func(kind uint16, value []byte) error) error {
-	for len(b) >= unix.SizeofRtAttr {
-		length := int(binary.NativeEndian.Uint16(b))
-		if length < unix.SizeofRtAttr || length > len(b) {
-			return errShort
-		}
-		if err := f(binary.NativeEndian.Uint16(b[2:])&^nested, b[unix.SizeofRtAttr:length]); err != nil {
-			return err
-		}
-		b = b[min((length+3)&^3, len(b)):]
-	}
-	return nil
-}
-
-// nested is the bit of an attribute's type that says that it holds others.
-const nested = unix.NLA_F_NESTED
-
-func text(b []byte) string {
-	s, _, _ := strings.Cut(string(b), "\x00")
-	return s
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"github.com/wgnetifd/wgnetifd/internal/link"
+	"github.com/wgnetifd/wgnetifd/internal/nlattr"
 )
 
 // native is the byte order of numbers in netlink messages: the machine's own.
@@ -37,43 +37,44 @@ func parseRoute(b []byte) (r Route, ok bool, err error) {
 		return r, false, nil
 	}
 	r = Route{Table: uint32(msg.Table), Protocol: msg.Protocol, OnLink: msg.Flags&unix.RTNH_F_ONLINK != 0}
-	err = link.Attributes(b[unix.SizeofRtMsg:], func(kind uint16, value []byte) (err error) {
-		switch kind {
+	a := nlattr.New(b[unix.SizeofRtMsg:])
+	for a.Next() {
+		switch a.Kind {
 		case unix.RTA_DST:
-			dst, err = address(value)
+			a.Addr(&dst)
 		case unix.RTA_PREFSRC:
-			r.Source, err = address(value)
+			a.Addr(&r.Source)
 		case unix.RTA_PRIORITY:
-			r.Metric, err = number(value)
+			a.Uint32(&r.Metric)
 		case unix.RTA_TABLE: // the header has room for tables up to 255
-			r.Table, err = number(value)
+			a.Uint32(&r.Table)
 		case unix.RTA_MULTIPATH:
-			err = r.parseHops(value)
+			a.Fail(r.parseHops(a.Data))
 		default:
-			err = r.parseHop(kind, value)
+			r.parseHop(&a)
 		}
-		return err
-	})
+	}
 	r.Dst = netip.PrefixFrom(dst, int(msg.Dst_len)).Masked()
-	return r, err == nil && r.Dst.IsValid(), err
+	return r, a.Err == nil && r.Dst.IsValid(), a.Err
 }
 
 // parseHop takes what says where the route leads.
-func (r *Route) parseHop(kind uint16, value []byte) (err error) {
-	switch kind {
+func (r *Route) parseHop(a *nlattr.Reader) {
+	switch a.Kind {
 	case unix.RTA_OIF:
 		var index uint32
-		index, err = number(value)
+		a.Uint32(&index)
 		r.Ifindex = int(int32(index))
 	case unix.RTA_GATEWAY:
-		r.Gateway, err = address(value)
+		a.Addr(&r.Gateway)
 	case unix.RTA_VIA: // a gateway of another family: struct rtvia
-		if len(value) < 2 {
-			return errRoute
+		if len(a.Data) < 2 {
+			a.Fail(errRoute)
+			return
 		}
-		r.Gateway, err = address(value[2:])
+		a.Data = a.Data[2:]
+		a.Addr(&r.Gateway)
 	}
-	return err
 }
 
 // parseHops takes the first hop that is alive, of a row of struct rtnexthop.
@@ -86,26 +87,15 @@ func (r *Route) parseHops(b []byte) error {
 		if flags := b[2]; flags&unix.RTNH_F_DEAD == 0 {
 			r.Ifindex = int(int32(native.Uint32(b[4:])))
 			r.OnLink = flags&unix.RTNH_F_ONLINK != 0
-			return link.Attributes(b[unix.SizeofRtNexthop:size], r.parseHop)
+			a := nlattr.New(b[unix.SizeofRtNexthop:size])
+			for a.Next() {
+				r.parseHop(&a)
+			}
+			return a.Err
 		}
 		b = b[min((size+3)&^3, len(b)):]
 	}
 	return nil
-}
-
-func address(b []byte) (netip.Addr, error) {
-	a, ok := netip.AddrFromSlice(b)
-	if !ok {
-		return a, errRoute
-	}
-	return a.Unmap(), nil
-}
-
-func number(b []byte) (uint32, error) {
-	if len(b) < 4 {
-		return 0, errRoute
-	}
-	return native.Uint32(b), nil
 }
 
 // data returns what a message of type RTM_NEWROUTE or RTM_DELROUTE says of the

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/wgnetifd/wgnetifd/internal/link"
+	"github.com/wgnetifd/wgnetifd/internal/nlattr"
 )
 
 // Addresses implements Kernel.
@@ -47,19 +48,19 @@ func parseAddress(b []byte) (index int, p netip.Prefix, err error) {
 	}
 	msg := nl.DeserializeIfAddrmsg(b)
 	var address, local netip.Addr
-	err = link.Attributes(b[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) error {
-		switch kind {
+	a := nlattr.New(b[unix.SizeofIfAddrmsg:])
+	for a.Next() {
+		switch a.Kind {
 		case unix.IFA_ADDRESS: // the other end where there is one
-			address, _ = netip.AddrFromSlice(value)
+			a.Addr(&address)
 		case unix.IFA_LOCAL:
-			local, _ = netip.AddrFromSlice(value)
+			a.Addr(&local)
 		}
-		return nil
-	})
+	}
 	if !local.IsValid() {
 		local = address
 	}
-	return int(msg.Index), netip.PrefixFrom(local, int(msg.Prefixlen)), err
+	return int(msg.Index), netip.PrefixFrom(local, int(msg.Prefixlen)), a.Err
 }
 
 // AddAddress implements Kernel.

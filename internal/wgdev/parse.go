@@ -9,9 +9,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/wgnetifd/wgnetifd/internal/nlattr"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
+
+// native is the byte order of numbers in netlink messages: the machine's own.
+var native = binary.NativeEndian
 
 // dumpParser makes a device of the messages that the kernel sends about it. Its
 // memory and time grow with their length alone.
@@ -30,30 +34,30 @@ const blockIPs = 256
 
 // parse adds a message, without its generic netlink header.
 func (d *dumpParser) parse(msg []byte) error {
-	a := newAttributes(msg)
-	for a.next() {
-		switch a.kind {
+	a := nlattr.New(msg)
+	for a.Next() {
+		switch a.Kind {
 		case unix.WGDEVICE_A_PRIVATE_KEY:
-			a.key(&d.device.PrivateKey)
+			readKey(&a, &d.device.PrivateKey)
 		case unix.WGDEVICE_A_PUBLIC_KEY:
-			a.key(&d.device.PublicKey)
+			readKey(&a, &d.device.PublicKey)
 		case unix.WGDEVICE_A_LISTEN_PORT:
-			a.uint16(&d.device.ListenPort)
+			a.Uint16(&d.device.ListenPort)
 		case unix.WGDEVICE_A_FWMARK:
-			a.uint32(&d.device.FwMark)
+			a.Uint32(&d.device.FwMark)
 		case unix.WGDEVICE_A_PEERS:
-			a.fail(d.peers(a.data))
+			a.Fail(d.peers(a.Data))
 		}
 	}
-	return a.err
+	return a.Err
 }
 
 func (d *dumpParser) peers(b []byte) error {
-	a := newAttributes(b)
-	for a.next() {
-		a.fail(d.peer(a.data))
+	a := nlattr.New(b)
+	for a.Next() {
+		a.Fail(d.peer(a.Data))
 	}
-	return a.err
+	return a.Err
 }
 
 // peer adds a peer. One whose allowed IPs do not fit in a message goes on at the
@@ -82,45 +86,45 @@ func (d *dumpParser) peer(b []byte) error {
 }
 
 func (d *dumpParser) peerFields(b []byte, p *plan.ActualPeer) error {
-	a := newAttributes(b)
-	for a.next() {
-		switch a.kind {
+	a := nlattr.New(b)
+	for a.Next() {
+		switch a.Kind {
 		case unix.WGPEER_A_PUBLIC_KEY:
-			a.key(&p.PublicKey)
+			readKey(&a, &p.PublicKey)
 		case unix.WGPEER_A_PRESHARED_KEY:
-			a.key(&p.PresharedKey)
+			readKey(&a, &p.PresharedKey)
 		case unix.WGPEER_A_ENDPOINT:
-			endpoint, err := parseSockaddr(a.data, d.zone)
-			a.fail(err)
+			endpoint, err := parseSockaddr(a.Data, d.zone)
+			a.Fail(err)
 			p.Endpoint = endpoint
 		case unix.WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL:
-			a.uint16(&p.Keepalive)
+			a.Uint16(&p.Keepalive)
 		case unix.WGPEER_A_LAST_HANDSHAKE_TIME:
-			at, err := parseTimespec(a.data)
-			a.fail(err)
+			at, err := parseTimespec(a.Data)
+			a.Fail(err)
 			p.LastHandshake = at
 		case unix.WGPEER_A_RX_BYTES:
-			a.uint64(&p.RxBytes)
+			a.Uint64(&p.RxBytes)
 		case unix.WGPEER_A_TX_BYTES:
-			a.uint64(&p.TxBytes)
+			a.Uint64(&p.TxBytes)
 		case unix.WGPEER_A_ALLOWEDIPS:
-			a.fail(d.allowedIPs(a.data))
+			a.Fail(d.allowedIPs(a.Data))
 		}
 	}
-	if a.err == nil && p.PublicKey.IsZero() {
+	if a.Err == nil && p.PublicKey.IsZero() {
 		return fmt.Errorf("a peer without a public key")
 	}
-	return a.err
+	return a.Err
 }
 
 func (d *dumpParser) allowedIPs(b []byte) error {
-	a := newAttributes(b)
-	for a.next() {
-		prefix, err := parseAllowedIP(a.data)
-		a.fail(err)
+	a := nlattr.New(b)
+	for a.Next() {
+		prefix, err := parseAllowedIP(a.Data)
+		a.Fail(err)
 		d.block = append(d.block, prefix)
 	}
-	return a.err
+	return a.Err
 }
 
 func parseAllowedIP(b []byte) (netip.Prefix, error) {
@@ -129,21 +133,21 @@ func parseAllowedIP(b []byte) (netip.Prefix, error) {
 		family uint16
 		bits   int
 	)
-	a := newAttributes(b)
-	for a.next() {
-		switch a.kind {
+	a := nlattr.New(b)
+	for a.Next() {
+		switch a.Kind {
 		case unix.WGALLOWEDIP_A_FAMILY:
-			a.uint16(&family)
+			a.Uint16(&family)
 		case unix.WGALLOWEDIP_A_IPADDR:
-			addr, _ = netip.AddrFromSlice(a.data)
+			addr, _ = netip.AddrFromSlice(a.Data)
 		case unix.WGALLOWEDIP_A_CIDR_MASK:
-			if a.size(1) {
-				bits = int(a.data[0])
+			if a.Size(1) {
+				bits = int(a.Data[0])
 			}
 		}
 	}
-	if a.err != nil {
-		return netip.Prefix{}, a.err
+	if a.Err != nil {
+		return netip.Prefix{}, a.Err
 	}
 	prefix := netip.PrefixFrom(addr, bits)
 	switch {
@@ -154,10 +158,10 @@ func parseAllowedIP(b []byte) (netip.Prefix, error) {
 	return netip.Prefix{}, fmt.Errorf("an allowed IP of family %d, address %v, prefix length %d", family, addr, bits)
 }
 
-// key reads a key of any kind.
-func (a *attributes) key(to *schema.Key) {
-	if a.size(schema.KeyLen) {
-		copy(to[:], a.data)
+// readKey reads a key of any kind.
+func readKey(a *nlattr.Reader, to *schema.Key) {
+	if a.Size(schema.KeyLen) {
+		copy(to[:], a.Data)
 	}
 }
 
