@@ -82,6 +82,10 @@ func (r *Router) StartNetifd() {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	// ubusd may not have noticed yet that the one before has gone.
+	for taken := true; taken && ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		_, taken = r.Broker.Owner("network")
+	}
 	var err error
 	r.Do(func() {
 		r.Netifd, err = netifd.Start(ctx, netifd.Config{
