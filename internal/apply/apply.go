@@ -146,7 +146,7 @@ func (r *Run) load(iface string) error {
 	if r.names, err = r.State.LoadNames(iface); err != nil {
 		r.Log.Warn("cannot read the last addresses of names", "error", err)
 	}
-	r.Want = plan.For(r.Conf, nil, routeBudget(r.pkg, r.Conf))
+	r.Want = plan.For(r.Conf, nil, plan.BudgetOf(r.pkg, r.Conf))
 	return nil
 }
 
@@ -275,39 +275,6 @@ func (r *Run) takeDown(iface string) error {
 	}
 	r.dropHostRoutes(iface)
 	return r.State.Remove(iface)
-}
-
-// routeBudget returns what the interface's routes may cost that netifd is told
-// of. The other interfaces are read only where all allowed IPs of the file
-// together could be too many.
-func routeBudget(pkg *uci.Package, c *schema.Interface) int {
-	total := 0
-	for _, s := range pkg.Sections {
-		if isPeer(s.Type) {
-			for _, v := range s.Values("allowed_ips") {
-				// A comma or a blank separates two of them.
-				total += len(v)/2 + 1
-			}
-		}
-	}
-	if total <= plan.RouteBudget/plan.MaxRouteCost {
-		return plan.RouteBudget
-	}
-	costs := []int{plan.RouteCost(c)}
-	for _, name := range schema.Names(pkg) {
-		if name == c.Name {
-			continue
-		}
-		if other, err := schema.Load(pkg, name); err == nil && !other.Disabled {
-			costs = append(costs, plan.RouteCost(other))
-		}
-	}
-	return plan.RouteLimit(costs, plan.RouteBudget)
-}
-
-func isPeer(sectionType string) bool {
-	const prefix = schema.Proto + "_"
-	return len(sectionType) > len(prefix) && sectionType[:len(prefix)] == prefix
 }
 
 // Running reports whether the interface's device is there, up and has a key.

@@ -487,7 +487,8 @@ func TestRouteLimit(t *testing.T) {
 	b.WriteString(wg0("option metric '3'", "option ip4table '100'"))
 	b.WriteString(peer("option public_key '"+peerKey1+"'", "option route_allowed_ips '1'"))
 	for n := range 9000 {
-		fmt.Fprintf(&b, "\tlist allowed_ips '10.%d.%d.0/24'\n", n>>8, n&255)
+		// No two of them are halves of one.
+		fmt.Fprintf(&b, "\tlist allowed_ips '10.%d.%d.0/24'\n", n>>7, n<<1&255)
 	}
 	w := newWorld(t, b.String())
 	w.mustUp()
@@ -506,6 +507,24 @@ func TestRouteLimit(t *testing.T) {
 	w.mustUp()
 	if ours, _ := w.kernel.Routes(100); len(ours) != 0 {
 		t.Errorf("%d routes of ours are left", len(ours))
+	}
+}
+
+// TestRoutesAreAggregated: where prefixes cover the same addresses together, no
+// route is left for us to make.
+func TestRoutesAreAggregated(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(wg0() + peer("option public_key '"+peerKey1+"'", "option route_allowed_ips '1'"))
+	for n := range 9000 {
+		fmt.Fprintf(&b, "\tlist allowed_ips '10.0.%d.%d'\n", n>>8, n&255)
+	}
+	w := newWorld(t, b.String())
+	w.mustUp()
+	if n := strings.Count(strings.Join(w.bus.take(), ""), `"target"`); n == 0 || n > 10 {
+		t.Errorf("netifd was told of %d routes", n)
+	}
+	if writes := w.kernel.Writes(); len(writes) > 0 {
+		t.Errorf("wrote %d routes, the first %+v", len(writes), writes[0])
 	}
 }
 

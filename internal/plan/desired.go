@@ -23,7 +23,8 @@ type Desired struct {
 	// Routes through the tunnel that netifd is told of, at most as many as its
 	// limit leaves to this interface.
 	Routes []netip.Prefix
-	// KernelRoutes are those above the limit: we make them ourselves.
+	// KernelRoutes are those above the limit, of all after exact aggregation: we make
+	// them ourselves.
 	KernelRoutes []netip.Prefix
 }
 
@@ -69,10 +70,7 @@ func For(c *schema.Interface, names Resolved, routeBudget int) *Desired {
 			AllowedIPs:   p.AllowedIPs,
 		})
 	}
-	d.Routes = routes(c)
-	if n := within(routeBudget, d.Routes); n < len(d.Routes) {
-		d.Routes, d.KernelRoutes = d.Routes[:n:n], d.Routes[n:]
-	}
+	d.Routes, d.KernelRoutes = split(routes(c), routeBudget)
 	return d
 }
 

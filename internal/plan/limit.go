@@ -2,7 +2,10 @@ package plan
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 
+	"github.com/wgnetifd/wgnetifd/uci"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
 
@@ -11,7 +14,7 @@ import (
 // longest addresses.
 const (
 	routeCost4   = 108
-	MaxRouteCost = 124 // of IPv6
+	maxRouteCost = 124 // of IPv6
 )
 
 // RouteBudget is what the routes that netifd is told of may cost, on all
@@ -34,7 +37,7 @@ func routeCost(dst netip.Prefix) int {
 	if dst.Addr().Is4() {
 		return routeCost4
 	}
-	return MaxRouteCost
+	return maxRouteCost
 }
 
 // within returns how many routes of the list the budget pays for.
@@ -67,4 +70,89 @@ func RouteLimit(costs []int, max int) int {
 		}
 	}
 	return low
+}
+
+// BudgetOf returns what the routes of interface c may cost, of all WireGuard
+// interfaces of the configuration. The others are read only where all allowed IPs
+// of the file together could be too many.
+func BudgetOf(pkg *uci.Package, c *schema.Interface) int {
+	total := 0
+	for _, s := range pkg.Sections {
+		if !strings.HasPrefix(s.Type, schema.Proto+"_") {
+			continue
+		}
+		for _, v := range s.Values("allowed_ips") {
+			// A comma or a blank separates two of them.
+			total += len(v)/2 + 1
+		}
+	}
+	if total <= RouteBudget/maxRouteCost {
+		return RouteBudget
+	}
+	costs := []int{RouteCost(c)}
+	for _, name := range schema.Names(pkg) {
+		if name == c.Name {
+			continue
+		}
+		if other, err := schema.Load(pkg, name); err == nil && !other.Disabled {
+			costs = append(costs, RouteCost(other))
+		}
+	}
+	return RouteLimit(costs, RouteBudget)
+}
+
+// RouteNumbers says how many routes an interface asks for, and how many netifd is
+// told of and we make ourselves; aggregated, both can be fewer together.
+type RouteNumbers struct{ Asked, Netifd, Ours int }
+
+// NumbersOf returns the numbers of interface c of the configuration.
+func NumbersOf(pkg *uci.Package, c *schema.Interface) RouteNumbers {
+	list := routes(c)
+	if len(list) == 0 {
+		return RouteNumbers{}
+	}
+	told, ours := split(list, BudgetOf(pkg, c))
+	return RouteNumbers{Asked: len(list), Netifd: len(told), Ours: len(ours)}
+}
+
+// split returns the routes that netifd is told of and those that we make
+// ourselves. Where the budget does not pay for all, they are aggregated first.
+func split(list []netip.Prefix, budget int) (told, ours []netip.Prefix) {
+	if within(budget, list) < len(list) {
+		list = aggregate(list)
+	}
+	n := within(budget, list)
+	return list[:n:n], list[n:]
+}
+
+// aggregate returns the fewest prefixes that cover the same addresses: those that
+// another one covers go, and two halves become one. Two halves of everything stay
+// two: they are how users keep the default route of the uplink.
+func aggregate(list []netip.Prefix) []netip.Prefix {
+	sorted := slices.Clone(list)
+	slices.SortFunc(sorted, netip.Prefix.Compare)
+	out := sorted[:0]
+	for _, p := range sorted {
+		if n := len(out); n > 0 && out[n-1].Bits() > 0 && out[n-1].Overlaps(p) {
+			continue // the one before, which is shorter or the same, covers it
+		}
+		out = append(out, p)
+		for len(out) > 1 {
+			parent, ok := join(out[len(out)-2], out[len(out)-1])
+			if !ok {
+				break
+			}
+			out = append(out[:len(out)-2], parent)
+		}
+	}
+	return slices.Clip(out)
+}
+
+// join returns the prefix whose halves a and b are.
+func join(a, b netip.Prefix) (netip.Prefix, bool) {
+	if a.Bits() != b.Bits() || a.Bits() < 2 || a.Addr().Is4() != b.Addr().Is4() || a == b {
+		return netip.Prefix{}, false
+	}
+	parent := netip.PrefixFrom(a.Addr(), a.Bits()-1).Masked()
+	return parent, parent.Addr() == a.Addr() && parent.Contains(b.Addr())
 }

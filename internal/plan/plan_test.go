@@ -334,7 +334,7 @@ func TestRoutes(t *testing.T) {
 		}, want: []string{"10.0.0.0/24", "10.7.0.0/16"}},
 		{
 			name: "above the limit", limit: 2*108 + 124, change: func(*schema.Interface) {},
-			want: []string{"10.0.0.0/24", "0.0.0.0/0", "::/0"}, kernel: []string{"10.2.0.0/16"},
+			want: []string{"0.0.0.0/0", "10.0.0.0/24", "10.2.0.0/16"}, kernel: []string{"::/0"},
 		},
 	}
 	for _, tt := range tests {

@@ -110,6 +110,7 @@ func (s *Sources) collect(ctx context.Context, pkg *uci.Package, name string, no
 	}
 	if conf != nil {
 		i.configured(conf)
+		i.Routes = plan.NumbersOf(pkg, conf)
 	}
 	s.askNetifd(ctx, i)
 	if !i.Up && i.Reason == "" {

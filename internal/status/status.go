@@ -42,6 +42,8 @@ type Interface struct {
 	FwMark     uint32
 	MTU        int // bytes
 	Addresses  []netip.Prefix
+	// Routes of the configuration, where they are made.
+	Routes plan.RouteNumbers
 
 	Peers []Peer
 	// Problems of the configuration, those of the peers included.

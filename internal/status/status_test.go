@@ -356,6 +356,27 @@ func TestNoInterface(t *testing.T) {
 	}
 }
 
+// TestRoutes: routes that netifd does not get are said.
+func TestRoutes(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("config interface wg0\n option proto wireguard\nconfig wireguard_wg0\n option public_key " + peerKey1 + "\n option route_allowed_ips 1\n")
+	for n := range 9000 {
+		fmt.Fprintf(&b, " list allowed_ips 10.%d.%d.0/24\n", n>>7, n<<1&255)
+	}
+	src, _, _ := sources(t, b.String())
+	snap, err := src.Collect(context.Background(), "wg0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := snap.Interfaces[0].Routes, (plan.RouteNumbers{Asked: 9000, Netifd: 8000, Ours: 1000}); got != want {
+		t.Errorf("routes: %+v, want %+v", got, want)
+	}
+	b.Reset()
+	if err := snap.WriteText(&b); err != nil || !strings.Contains(b.String(), "9000, more than netifd takes: 8000 by netifd after aggregation, 1000 by us") {
+		t.Errorf("text:\n%s", b.String())
+	}
+}
+
 // TestTerminal: a description cannot steer the terminal or start a line.
 func TestTerminal(t *testing.T) {
 	src, _, _ := sources(t, "config interface wg0\n option proto wireguard\nconfig wireguard_wg0\n option public_key "+peerKey1+

@@ -108,6 +108,11 @@ func (i *Interface) table(b bounds) blobmsg.Table {
 		{Name: "fwmark", Value: FwMark(i.FwMark)},
 		{Name: "mtu", Value: i.MTU},
 		{Name: "addresses", Value: stringArray(i.Addresses, b)},
+		{Name: "routes", Value: blobmsg.Table{
+			{Name: "asked", Value: i.Routes.Asked},
+			{Name: "netifd", Value: i.Routes.Netifd},
+			{Name: "ours", Value: i.Routes.Ours},
+		}},
 		{Name: "peers_total", Value: len(i.Peers)},
 		{Name: "peers_active", Value: i.Active()},
 		{Name: "peers_connected", Value: i.Connected()},

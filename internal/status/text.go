@@ -66,6 +66,9 @@ func (t *text) iface(i *Interface) {
 	if i.MTU != 0 {
 		t.field("mtu", strconv.Itoa(i.MTU))
 	}
+	if r := i.Routes; r.Netifd+r.Ours != r.Asked || r.Ours > 0 {
+		t.field("routes", fmt.Sprintf("%d, more than netifd takes: %d by netifd after aggregation, %d by us", r.Asked, r.Netifd, r.Ours))
+	}
 	t.field("peers", fmt.Sprintf("%d connected of %d", i.Connected(), i.Active()))
 	if !i.Configured {
 		t.field("note", "not in the configuration")
