@@ -150,8 +150,8 @@ func receive[T any](t *testing.T, from <-chan T) T {
 	}
 }
 
-// print writes a table as `ubus -S call` does, for comparing.
-func print(t blobmsg.Table) string {
+// show writes a table as `ubus -S call` does, for comparing.
+func show(t blobmsg.Table) string {
 	if t == nil {
 		return "nothing"
 	}

@@ -77,13 +77,13 @@ func TestCall(t *testing.T) {
 				} else if err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(tt.want, print(got)); diff != "" {
+				if diff := cmp.Diff(tt.want, show(got)); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
 			})
 		}
 		var parts []string
-		if err := client.CallEach(t.Context(), "t.obj", "parts", nil, func(d blobmsg.Table) { parts = append(parts, print(d)) }); err != nil {
+		if err := client.CallEach(t.Context(), "t.obj", "parts", nil, func(d blobmsg.Table) { parts = append(parts, show(d)) }); err != nil {
 			t.Error(err)
 		}
 		if diff := cmp.Diff([]string{`{"part":1}`, `{"part":2}`, `{"part":3}`}, parts); diff != "" {
@@ -128,8 +128,8 @@ func TestCallWithoutAnswer(t *testing.T) {
 		}
 		close(release)
 		eventually(t, "the late answers are dropped", func() bool { return unanswered(client) == 0 })
-		if got, err := client.Call(t.Context(), "t.obj", "echo", blobmsg.Table{{Name: "n", Value: 1}}); err != nil || print(got) != `{"n":1}` {
-			t.Errorf("afterwards: %v, %v", print(got), err)
+		if got, err := client.Call(t.Context(), "t.obj", "echo", blobmsg.Table{{Name: "n", Value: 1}}); err != nil || show(got) != `{"n":1}` {
+			t.Errorf("afterwards: %v, %v", show(got), err)
 		}
 	})
 }
@@ -175,8 +175,8 @@ func TestConcurrentCalls(t *testing.T) {
 			group.Go(func() {
 				args := blobmsg.Table{{Name: "n", Value: n}, {Name: "ms", Value: 30 - n/2}, {Name: "pad", Value: strings.Repeat("x", 200*n)}}
 				got, err := client.Call(t.Context(), "t.obj", "wait", args)
-				if err != nil || print(got) != print(args) {
-					t.Errorf("call %d: %v, %v", n, print(got), err)
+				if err != nil || show(got) != show(args) {
+					t.Errorf("call %d: %v, %v", n, show(got), err)
 				}
 			})
 		}
@@ -213,13 +213,13 @@ func TestSequenceNumbersComeRound(t *testing.T) {
 		slow := make(chan string, 1)
 		go func() {
 			got, err := client.Call(t.Context(), "t.obj", "wait", nil)
-			slow <- fmt.Sprint(print(got), err)
+			slow <- fmt.Sprint(show(got), err)
 		}()
 		eventually(t, "the slow call is under way", func() bool { return unanswered(client) == 1 })
 		setSeq(65533)
 		for n := range 10 {
-			if got, err := client.Call(t.Context(), "t.obj", "echo", blobmsg.Table{{Name: "n", Value: n}}); err != nil || print(got) != fmt.Sprintf(`{"n":%d}`, n) {
-				t.Errorf("call %d: %v, %v", n, print(got), err)
+			if got, err := client.Call(t.Context(), "t.obj", "echo", blobmsg.Table{{Name: "n", Value: n}}); err != nil || show(got) != fmt.Sprintf(`{"n":%d}`, n) {
+				t.Errorf("call %d: %v, %v", n, show(got), err)
 			}
 		}
 		close(release)
@@ -284,8 +284,8 @@ func TestTooLarge(t *testing.T) {
 		// Blob, object id, method, data, name: 4+8+12+4+8; 96 for what ubusd adds.
 		largest := 1<<20 - 36 - 1 - 96
 		got, err := client.Call(t.Context(), "t.obj", "length", text(largest))
-		if err != nil || print(got) != fmt.Sprintf(`{"length":%d}`, largest) {
-			t.Errorf("the largest call: %v, %v", print(got), err)
+		if err != nil || show(got) != fmt.Sprintf(`{"length":%d}`, largest) {
+			t.Errorf("the largest call: %v, %v", show(got), err)
 		}
 		if _, err := client.Call(t.Context(), "t.obj", "length", text(largest+1)); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("one byte more: error %v", err)

@@ -249,7 +249,7 @@ type printed struct {
 func (o *printed) add(name string, data blobmsg.Table) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.out += fmt.Sprintf("{ %q: %s }\n", name, print(data))
+	o.out += fmt.Sprintf("{ %q: %s }\n", name, show(data))
 }
 
 // becomes waits for what the program printed and that no more comes.
@@ -318,7 +318,7 @@ func (v invocation) length(t *testing.T, c *Conn, p *playback, cmd *recording.Co
 	}
 	out := ""
 	if got != nil {
-		out = print(got) + "\n"
+		out = show(got) + "\n"
 	}
 	stdout(t, cmd, out+fmt.Sprintf("ret %d %s\n", StatusOf(err), StatusOf(err).Error()))
 	same(t, p)
@@ -338,7 +338,7 @@ func (v invocation) async(t *testing.T, c *Conn, p *playback, cmd *recording.Com
 			data, err := c.Call(t.Context(), v.args[0], v.args[1], blobmsg.Table{{Name: "ms", Value: ms}, {Name: "tag", Value: pair[0]}})
 			mu.Lock()
 			defer mu.Unlock()
-			got = append(got, fmt.Sprintf("%s\ndone %d\n", print(data), StatusOf(err)))
+			got = append(got, fmt.Sprintf("%s\ndone %d\n", show(data), StatusOf(err)))
 		})
 	}
 	group.Wait()

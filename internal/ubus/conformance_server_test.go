@@ -181,9 +181,7 @@ func checkSubscribers(t *testing.T, entries []*recording.Entry, o *Published) {
 			want, _ = e.Attrs["active"].(bool)
 		}
 	}
-	if got := o.HasSubscribers(); got != want {
-		t.Errorf("%s has subscribers: %v, recorded %v", o, got, want)
-	}
+	eventually(t, fmt.Sprintf("%s has subscribers: %v", o, want), func() bool { return o.HasSubscribers() == want })
 }
 
 // recordedMethods makes methods of a recorded signature whose answers are the

@@ -17,7 +17,7 @@ import (
 func listen(t *testing.T, c *Conn, pattern string, to chan<- string) *Listener {
 	t.Helper()
 	l, err := c.Listen(t.Context(), pattern, func(event string, data blobmsg.Table) {
-		to <- pattern + ": " + event + " " + print(data)
+		to <- pattern + ": " + event + " " + show(data)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -126,8 +126,8 @@ func TestAnswersAreMatched(t *testing.T) {
 		}
 		for range 3 {
 			got, err := c.Call(t.Context(), "t.obj", "m", nil)
-			if err != nil || print(got) != `{"n":3}` {
-				t.Errorf("in pieces %v: %s, %v", pieces, print(got), err)
+			if err != nil || show(got) != `{"n":3}` {
+				t.Errorf("in pieces %v: %s, %v", pieces, show(got), err)
 			}
 		}
 		c.Close()
@@ -157,7 +157,7 @@ func TestMalformedDataIsAnError(t *testing.T) {
 	}
 	defer c.Close()
 	if got, err := c.Call(t.Context(), "t.obj", "m", nil); !errors.Is(err, blobmsg.ErrMalformed) {
-		t.Errorf("%s, %v", print(got), err)
+		t.Errorf("%s, %v", show(got), err)
 	}
 }
 

@@ -43,8 +43,8 @@ func TestOpenOutlivesUbusd(t *testing.T) {
 				return nil, nil
 			}})
 			eventually(t, "subscribed", func() bool { return netifd.HasSubscribers() && subscription.Active() })
-			if reply, err := client.Call(t.Context(), "t.daemon", "echo", blobmsg.Table{{Name: "r", Value: round}}); err != nil || print(reply) != `{"r":`+string(rune('0'+round))+`}` {
-				t.Errorf("round %d: %s, %v", round, print(reply), err)
+			if reply, err := client.Call(t.Context(), "t.daemon", "echo", blobmsg.Table{{Name: "r", Value: round}}); err != nil || show(reply) != `{"r":`+string(rune('0'+round))+`}` {
+				t.Errorf("round %d: %s, %v", round, show(reply), err)
 			}
 			if err := netifd.Notify(t.Context(), "n", nil); err != nil {
 				t.Error(err)

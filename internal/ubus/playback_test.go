@@ -141,7 +141,7 @@ func key(f *wire.Frame) string {
 			if f.Type == wire.Invoke && f.Peer == wire.ObjectEvent && table.Has("object") {
 				table = table.Set("object", nil)
 			}
-			data = print(table)
+			data = show(table)
 		}
 	}
 	answer := ""

@@ -144,7 +144,7 @@ func TestNotify(t *testing.T) {
 // subscribe writes what is notified to a channel as a line each.
 func subscribe(t *testing.T, c *Conn, path string, to chan<- string) *Subscription {
 	t.Helper()
-	s, err := c.Subscribe(t.Context(), path, func(method string, data blobmsg.Table) { to <- method + " " + print(data) })
+	s, err := c.Subscribe(t.Context(), path, func(method string, data blobmsg.Table) { to <- method + " " + show(data) })
 	if err != nil {
 		t.Fatal(err)
 	}
