@@ -295,7 +295,7 @@ func checkHTTP(t *testing.T, c callCase, socket string) {
 		t.Errorf("body:%s", diff)
 	}
 	if h.ms != nil {
-		checkTime(t, "request", took, *h.ms, waits(c.steps))
+		checkTime(t, "request", took, *h.ms)
 	}
 	checkHTTPStatus(t, c, got.body)
 }

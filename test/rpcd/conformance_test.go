@@ -128,7 +128,7 @@ func testList(t *testing.T, c *object, launch launcher) {
 		t.Errorf("daemon_processes: %d, want %d", d.Processes(), wantProcesses)
 	}
 	if appears != nil && d != nil {
-		checkTime(t, "object_appears_after_ms", <-appeared, *appears, 0)
+		checkTime(t, "object_appears_after_ms", <-appeared, *appears)
 	} else if appears != nil {
 		t.Error("object_appears_after_ms: it never does")
 	}
@@ -334,18 +334,13 @@ func (s sawRun) describe(b bed, d daemon) map[string]any {
 	return m
 }
 
-// checkTime tells whether something took as long as recorded. What is as quick as
-// it can be has no limit here: the machine may be busy. But it must not have
-// waited for what the recorded daemon did not wait for; waits is all that it
-// could.
-func checkTime(t *testing.T, what string, got time.Duration, wantMS float64, waits time.Duration) {
+// checkTime tells whether something took as long as recorded. It may take longer:
+// the machine may be busy.
+func checkTime(t *testing.T, what string, got time.Duration, wantMS float64) {
 	t.Helper()
 	want := time.Duration(wantMS * float64(time.Millisecond))
 	if got < want*8/10-50*time.Millisecond {
 		t.Errorf("%s: took %v, want %v", what, got, want)
-	}
-	if want+500*time.Millisecond < waits && got >= waits {
-		t.Errorf("%s: took %v, want %v: it waited for what the plugin did", what, got, want)
 	}
 }
 

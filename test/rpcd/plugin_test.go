@@ -132,6 +132,7 @@ type step struct {
 
 // sawRun is what a plugin wrote down.
 type sawRun struct {
+	Time    time.Time         `json:"time"` // when it had read its input
 	PID     int               `json:"pid"`
 	PPID    int               `json:"ppid"`
 	PGID    int               `json:"pgid"`
@@ -249,12 +250,13 @@ func record(state string, argv []string) error {
 	}
 	saw.Stdin, err = io.ReadAll(os.Stdin)
 	saw.EOF = err == nil
+	saw.Time = time.Now()
 
 	text, err := json.Marshal(saw)
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(state, fmt.Sprintf("%020d-%d", time.Now().UnixNano(), pid))
+	name := filepath.Join(state, fmt.Sprintf("%020d-%d", saw.Time.UnixNano(), pid))
 	if err := os.WriteFile(name+".new", text, 0o600); err != nil {
 		return err
 	}
