@@ -99,7 +99,8 @@ func TestManyRoutes(t *testing.T) {
 		if n%100 == 0 {
 			prefixes.WriteString(peerSection(fmt.Sprintf("p%d", n), 100+n/100, routed))
 		}
-		fmt.Fprintf(&prefixes, "\tlist allowed_ips '10.%d.%d.%d/32'\n", 64+n>>16, n>>8&255, n&255)
+		// No two of them are halves of one, which would be aggregated.
+		fmt.Fprintf(&prefixes, "\tlist allowed_ips '10.%d.%d.%d/32'\n", 64+n>>15, n>>7&255, n<<1&255)
 	}
 	l := newLab(t, ifaceSection("\toption metric '9'\n")+prefixes.String())
 	l.Start()
