@@ -24,15 +24,12 @@ const ResolvConf = "/etc/resolv.conf"
 // Only the servers are followed at once. What else stands in /etc/resolv.conf
 // (search, options) comes from Go's own reading of it.
 func Follow(path string) Resolver {
-	f := &follower{path: path, dialer: (&net.Dialer{}).DialContext}
-	f.goes = &net.Resolver{PreferGo: true, Dial: f.dial}
-	return f
+	return &follower{path: path, dialer: (&net.Dialer{}).DialContext}
 }
 
 type follower struct {
 	path   string
 	dialer func(ctx context.Context, network, address string) (net.Conn, error)
-	goes   *net.Resolver
 
 	mu      sync.Mutex
 	mark    mark
@@ -53,30 +50,33 @@ func (m mark) same(info os.FileInfo) bool {
 
 // LookupNetIP implements Resolver.
 func (f *follower) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	// The context goes through Go's resolver to dial, and carries how many servers
-	// were asked.
-	return f.goes.LookupNetIP(context.WithValue(ctx, turnKey{}, new(atomic.Uint32)), network, host)
+	// A net.Resolver lets a question join one about the same name that is under way:
+	// asked again after the uplink changed, it would wait for the server that is
+	// gone. One of its own keeps it apart.
+	q := question{follower: f}
+	return (&net.Resolver{PreferGo: true, Dial: q.dial}).LookupNetIP(ctx, network, host)
 }
 
-type turnKey struct{}
+// question is one look-up.
+type question struct {
+	*follower
+	turn atomic.Uint32 // servers of the file that were asked so far
+}
 
 // dial connects to the server that Go's resolver wants to ask, if it is one of
 // those in the file, otherwise to the next of those.
-func (f *follower) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	servers := f.current()
-	if slices.Contains(servers, address) {
-		return f.dialer(ctx, network, address)
-	}
-	turn := uint32(0)
-	if count, ok := ctx.Value(turnKey{}).(*atomic.Uint32); ok {
-		turn = count.Load()
-		if network != "tcp" { // after a truncated answer: the same server again
-			turn = count.Add(1) - 1
+func (q *question) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	servers := q.current()
+	if !slices.Contains(servers, address) {
+		turn := q.turn.Load()
+		if network != "tcp" {
+			turn = q.turn.Add(1) - 1
 		} else if turn > 0 {
-			turn--
+			turn-- // after an answer that was cut: the same server again
 		}
+		address = servers[int(turn%uint32(len(servers)))]
 	}
-	return f.dialer(ctx, network, servers[int(turn)%len(servers)])
+	return q.dialer(ctx, network, address)
 }
 
 // current returns the servers that the file names now, at least one.

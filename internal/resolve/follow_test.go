@@ -63,7 +63,6 @@ func TestServersAreFollowed(t *testing.T) {
 		dialed []string
 	)
 	f := &follower{path: path}
-	f.goes = &net.Resolver{PreferGo: true, Dial: f.dial}
 	f.dialer = func(_ context.Context, _, address string) (net.Conn, error) {
 		mu.Lock()
 		defer mu.Unlock()

@@ -52,7 +52,7 @@ func (n *NAT64) Prefixes(ctx context.Context) ([]netip.Prefix, error) {
 		return known, nil
 	}
 	// Two callers at once ask twice: a lock here would let one wait for the
-	// deadline of the other. The resolver joins equal questions.
+	// deadline of the other.
 	answers, err := n.dns.LookupNetIP(ctx, "ip6", nat64Name)
 	if err != nil && !isMissing(err) {
 		return nil, reason(err)

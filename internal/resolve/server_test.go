@@ -65,7 +65,6 @@ func (s *server) resolver() Resolver {
 	f.dialer = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, s.address())
 	}
-	f.goes = &net.Resolver{PreferGo: true, Dial: f.dial}
 	return f
 }
 
