@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/wire"
@@ -91,6 +92,7 @@ type feed struct {
 	log     Logger
 	name    string
 	queue   queue
+	full    atomic.Bool // the last one was dropped: said already
 }
 
 // invoke is called by the reader.
@@ -117,10 +119,14 @@ func (f *feed) invoke(l *link, h wire.Header, a wire.Attrs) {
 		f.handler(name, data)
 		answer(StatusOK)
 	})
-	if !taken {
-		f.log.Warn("ubus: dropped, the handler is too slow", "what", f.name, "name", name)
-		answer(StatusNoMemory)
+	if taken {
+		f.full.Store(false)
+		return
 	}
+	if !f.full.Swap(true) {
+		f.log.Warn("ubus: dropped, the handler is too slow", "what", f.name, "name", name)
+	}
+	answer(StatusNoMemory)
 }
 
 // ended reports whether an error only says that something is over.

@@ -54,6 +54,7 @@ type Published struct {
 	station    station
 	methods    map[string]*Method
 	subscribed atomic.Pointer[link] // where there are subscribers
+	busy       atomic.Bool          // the last call was refused: said already
 }
 
 // Publish puts an object on the bus. StatusInvalidArgument says that the path is
@@ -125,10 +126,13 @@ func (p *Published) invoke(l *link, h wire.Header, a wire.Attrs) {
 	id, _ := a.Uint32(wire.AttrObjID)
 	size := len(a.Bytes(wire.AttrData))
 	if !l.handlers.take(size) {
-		p.c.opts.Log.Warn("ubus: too many calls at a time", "object", p.String())
+		if !p.busy.Swap(true) {
+			p.c.opts.Log.Warn("ubus: too many calls at a time", "object", p.String())
+		}
 		l.respond(h, id, StatusNoMemory)
 		return
 	}
+	p.busy.Store(false)
 	go func() {
 		defer l.handlers.release(size)
 		p.serve(l, h, a, id)
