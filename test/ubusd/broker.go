@@ -12,7 +12,6 @@
 package ubusd
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -137,12 +136,6 @@ func (b *Broker) Close() error {
 	b.mu.Unlock()
 	b.running.Wait()
 	return err
-}
-
-// Run serves until ctx ends.
-func (b *Broker) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return b.Close()
 }
 
 // Drop ends the connection of a client, as the end of its process would, and

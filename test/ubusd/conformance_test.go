@@ -142,10 +142,22 @@ func (p *player) credentials(*net.UnixConn) (ubusd.Credentials, error) {
 	return p.who, nil
 }
 
-// identity tells who is at the recorded end of a connection: root, but in the
-// recordings about rules, where the clients are nobody.
+// identity tells who is at the recorded end of a connection: whom a call from it
+// is said to come from, otherwise root, but in the recordings about rules, where
+// the clients are nobody.
 func (p *player) identity(name string) ubusd.Credentials {
-	if !strings.HasPrefix(p.r.File, "acl-") || strings.HasPrefix(name, "srv") {
+	nobody := strings.HasPrefix(p.r.File, "acl-") && !strings.HasPrefix(name, "srv")
+	for _, e := range p.r.Of(name) {
+		if e.Type != "HELLO" {
+			continue
+		}
+		for _, call := range p.r.Entries {
+			if who, ok := call.Attrs["user"].(string); ok && call.Dir == "s2c" && call.Type == "INVOKE" && call.Peer == e.Peer {
+				nobody = who == "nobody"
+			}
+		}
+	}
+	if !nobody {
 		return ubusd.Credentials{User: "root", Group: "root"}
 	}
 	u, err := user.Lookup("nobody")
