@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 )
 
 var equate = cmp.Options{
@@ -74,15 +75,20 @@ func FuzzParseAddress(f *testing.F) {
 
 // TestHops: of a route over several, the first that is alive counts.
 func TestHops(t *testing.T) {
-	r, ok, err := parseRoute([]byte{
-		2, 0, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0, 36, 0, 9, 0,
-		16, 0, 1, 0, 2, 0, 0, 0, 8, 0, 5, 0, 192, 0, 2, 1,
-		16, 0, 0, 0, 3, 0, 0, 0, 8, 0, 5, 0, 192, 0, 2, 2,
-	})
-	if native.Uint16([]byte{1, 0}) != 1 {
-		t.Log("the bytes are those of a little-endian machine; they are only held to be safe here")
-		return
+	hop := func(flags byte, index uint32, gateway ...byte) (b []byte) {
+		b = native.AppendUint16(b, 16)
+		b = append(b, flags, 0)
+		b = native.AppendUint32(b, index)
+		b = native.AppendUint16(b, 8)
+		b = native.AppendUint16(b, unix.RTA_GATEWAY)
+		return append(b, gateway...)
 	}
+	b := []byte{unix.AF_INET, 0, 0, 0, 254, 4, 0, unix.RTN_UNICAST, 0, 0, 0, 0}
+	b = native.AppendUint16(b, 4+2*16)
+	b = native.AppendUint16(b, unix.RTA_MULTIPATH)
+	b = append(b, hop(unix.RTNH_F_DEAD, 2, 192, 0, 2, 1)...)
+	b = append(b, hop(0, 3, 192, 0, 2, 2)...)
+	r, ok, err := parseRoute(b)
 	if err != nil || !ok || r.Ifindex != 3 || r.Gateway != netip.MustParseAddr("192.0.2.2") {
 		t.Errorf("%+v, %v, %v", r, ok, err)
 	}
