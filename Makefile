@@ -15,8 +15,17 @@ SHELLCHECK_MIN := 0.9.0
 
 # The packages whose bytes must not depend on the machine: their tests run on
 # 32-bit big-endian MIPS too, which is what many routers are.
-BIG_ENDIAN_PACKAGES := ./uci/... ./internal/plan/... ./internal/ubus/blobmsg/...
+BIG_ENDIAN_PACKAGES := ./uci/... ./internal/plan/... ./internal/ubus/blobmsg/... ./internal/ubus/wire/... \
+	./internal/state/... ./internal/status ./internal/logline ./rpcd ./proto
 BIG_ENDIAN          := GOOS=linux GOARCH=mips GOMIPS=softfloat CGO_ENABLED=0
+
+# The tests of netlink's messages, in packages whose other tests need a kernel.
+MESSAGE_PACKAGES := ./internal/wgdev ./internal/rtnl
+MESSAGE_TESTS    := ^Test(Parse.*|ReadRequest|ReadInterrupted|ReadErrors|NoFamily|ActualOf|UserError|EndpointAttributes|Message|Hops)$$
+
+# The whole program runs emulated on each kind of processor that routers have,
+# the oldest of its kind that we build for.
+TEST_ARCH := mips_24kc mipsel_24kc arm_arm926ej-s aarch64_generic riscv64_generic
 
 # The packages whose tests meet the kernel's own WireGuard, in virtual machines,
 # and Debian's packages of the kernels: 6.1 and 6.12.
@@ -89,7 +98,7 @@ setup: ## install what tests, checks and demo need (as root; else say what is mi
 	@scripts/setup
 
 .PHONY: test
-test: test-race test-big-endian test-kernel ## all tests: with -race, on big-endian MIPS, on Debian's kernels
+test: test-race test-big-endian test-arch test-kernel ## all tests: with -race, on big-endian MIPS, on Debian's kernels
 
 .PHONY: test-race
 test-race: setup
@@ -98,6 +107,12 @@ test-race: setup
 .PHONY: test-big-endian
 test-big-endian: setup
 	$(call go-test,$(BIG_ENDIAN),-exec qemu-mips-static $(BIG_ENDIAN_PACKAGES))
+	$(call go-test,$(BIG_ENDIAN),-exec qemu-mips-static -run "$(MESSAGE_TESTS)" $(MESSAGE_PACKAGES))
+
+.PHONY: test-arch
+test-arch: setup ## the program on emulated mips, mipsel, arm, aarch64, riscv64
+	@for arch in $(TEST_ARCH); do $(MAKE) --no-print-directory build ARCH=$$arch; done
+	$(call go-test,CGO_ENABLED=0 WGNETIFD_ARCH="$(TEST_ARCH)",./test/arch)
 
 .PHONY: test-kernel
 test-kernel: setup ## the tests that meet the kernel's own WireGuard, in virtual machines

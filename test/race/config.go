@@ -16,18 +16,19 @@ const iface = "wg0"
 const maxPeers = 60000
 
 // network returns /etc/config/network with an interface of so many peers, each
-// with a preshared key, one allowed IP and a route to it. The interface waits to
-// be brought up. Peer moved, if there is such a peer, has its other address.
+// with a preshared key, one allowed IP and a route to it; those with an endpoint
+// are kept alive. The interface waits to be brought up. Peer moved, if there is such a peer, has its other address.
 func network(peers, moved int, endpoints bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "config interface '%s'\n\toption proto 'wireguard'\n\toption auto '0'\n\toption private_key '%s'\n"+
 		"\toption listen_port '51820'\n\tlist addresses '192.0.2.1/24'\n", iface, key("interface", 0))
 	for i := range peers {
 		fmt.Fprintf(&b, "\nconfig wireguard_%s 'peer%d'\n\toption public_key '%s'\n\toption preshared_key '%s'\n"+
-			"\toption persistent_keepalive '25'\n\toption route_allowed_ips '1'\n\tlist allowed_ips '%s/32'\n",
+			"\toption route_allowed_ips '1'\n\tlist allowed_ips '%s/32'\n",
 			iface, i, key("public", i), key("preshared", i), address(i, i == moved))
 		if endpoints {
-			fmt.Fprintf(&b, "\toption endpoint_host '198.51.100.%d'\n\toption endpoint_port '%d'\n", 1+i%250, 1024+i)
+			fmt.Fprintf(&b, "\toption endpoint_host '198.51.100.%d'\n\toption endpoint_port '%d'\n\toption persistent_keepalive '25'\n",
+				1+i%250, 1024+i)
 		}
 	}
 	return b.String()

@@ -39,8 +39,8 @@ func report(m machine, s settings, racers []*contestant, rows []row) string {
 	for _, c := range racers[1:] {
 		fmt.Fprintf(&b, "; %s: %s (%s)", c.name, c.file, c.version())
 	}
-	fmt.Fprintf(&b, ".\nEvery peer has a preshared key, a keepalive, one allowed IP and a route%s. Times are the median of %d runs in turns\n(fastest–slowest), memory is the most of %d further runs.\n\n",
-		map[bool]string{true: ", and an endpoint"}[s.endpoints], s.runs, s.memory)
+	fmt.Fprintf(&b, ".\nEvery peer has a preshared key, one allowed IP and a route%s. Times are the median of %d runs in turns\n(fastest–slowest), memory is the most of %d further runs.\n\n",
+		map[bool]string{true: ", an endpoint and a keepalive"}[s.endpoints], s.runs, s.memory)
 	b.WriteString("| peers | handler | `up` to up | renew | one peer changed and live | peak memory |\n|--:|---|--:|--:|--:|--:|\n")
 	for _, r := range rows {
 		if r.failure != "" && len(r.up) == 0 {

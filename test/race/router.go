@@ -27,7 +27,6 @@ type router struct {
 	ubusd  *daemon
 	bus    *ubus.Conn
 
-	mu     sync.Mutex
 	events chan event
 }
 
