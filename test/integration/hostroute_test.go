@@ -87,6 +87,50 @@ func TestFullTunnel(t *testing.T) {
 	}
 }
 
+// TestFullTunnel6 is TestFullTunnel over IPv6, where the kernel gives both default
+// routes the metric 1024.
+func TestFullTunnel6(t *testing.T) {
+	const (
+		server = "2001:db8:51::9"
+		behind = "2001:db8:7::7"
+	)
+	l := newLab(t, ifaceSection("\tlist addresses 'fd00:1::1/64'\n")+peerSection("far", them, `
+	list allowed_ips '::/0'
+	option route_allowed_ips '1'
+	option endpoint_host '`+server+`'
+	option endpoint_port '51821'
+`))
+	gate := l.far
+	l.far = netns.New(t, "server")
+	addressesAtOnce(t, l.far)
+	netns.Connect(gate, "inside", l.far, "eth0")
+	gate.AddAddress("inside", "2001:db8:51::1/64")
+	gate.Do(func() {
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/all/forwarding", []byte("1"), 0); err != nil {
+			t.Fatal(err)
+		}
+	})
+	l.far.AddAddress("eth0", server+"/64")
+	l.far.AddAddress("lo", behind+"/128")
+	l.far.AddRoute("::/0", "2001:db8:51::1", "eth0")
+	l.farTunnel(wgtypes.PeerConfig{AllowedIPs: ipNets("fd00:1::1/128")}, "fd00:1::2/64")
+	l.AddRoute("::/0", "2001:db8::2", "wan")
+	l.Start()
+	l.AwaitUp("wg0")
+	want := []string{server + "/128 via 2001:db8::2 metric 1024" + ownProto}
+	equal(t, "host routes", ownRoutes(t, l.Host, "wan"), want)
+	mustPing(t, l.Host, "fd00:1::2")
+	l.awaitHandlers()
+	for range 2 {
+		l.handle("renew", "wg0")
+		equal(t, "host routes after a renew", ownRoutes(t, l.Host, "wan"), want)
+	}
+	mustPing(t, l.Host, behind)
+	l.Tell("wg0", "down")
+	l.AwaitDown("wg0")
+	equal(t, "host routes after ifdown", ownRoutes(t, l.Host, "wan"), nil)
+}
+
 // TestNoHostRoute: `nohostroute` means none.
 func TestNoHostRoute(t *testing.T) {
 	l := newLab(t, fullTunnel("\toption metric '5'\n\toption nohostroute '1'\n"))
