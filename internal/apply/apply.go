@@ -65,9 +65,10 @@ type Run struct {
 	Changes plan.Changes
 	pkg     *uci.Package
 	saved   *state.State
-	names   state.Names  // last good addresses, from former runs
-	early   bool         // endpoints were written from names
-	lost    []netip.Addr // endpoints that need a host route and get none
+	names   state.Names   // last good addresses, from former runs
+	early   bool          // endpoints were written from names
+	lost    []netip.Addr  // endpoints that need a host route and get none
+	uplinks []plan.Uplink // as they were before the tunnel's routes
 	// Created: the device was made by this run.
 	Created bool
 	// Wrote counts what was written to the device and to routes of ours.
@@ -94,6 +95,7 @@ func (s *System) Up(ctx context.Context, iface string, net Network) (*Run, error
 		return r, err
 	}
 	r.save()
+	r.rememberUplinks()
 	if err := net.Up(ctx, r); err != nil {
 		r.undo()
 		return r, err

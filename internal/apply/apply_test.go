@@ -442,6 +442,38 @@ func TestHostRouteStays(t *testing.T) {
 	}
 }
 
+// replacing is netifd when it puts the tunnel's default route in place of the
+// uplink's.
+type replacing struct {
+	apply.Netifd
+	kernel *rtnl.Fake
+}
+
+func (n replacing) Up(ctx context.Context, r *apply.Run) error {
+	fromNetifd := rtnl.Route{Dst: netip.MustParsePrefix("0.0.0.0/0"), Device: "wg0", Protocol: 4}
+	return errors.Join(n.Netifd.Up(ctx, r), n.kernel.ReplaceRoute(fromNetifd))
+}
+
+// TestHostRouteOfName: a name is looked up after the tunnel's default route has
+// taken the place of the uplink's, and its address is reached all the same.
+func TestHostRouteOfName(t *testing.T) {
+	w := newWorld(t, wg0()+peer("option public_key '"+peerKey1+"'", "option route_allowed_ips '1'", "option allowed_ips '0.0.0.0/0'", "option endpoint_host 'far.example'"))
+	w.sys.Resolver = names{"far.example": "203.0.113.77"}
+	uplink(w.kernel, "eth0", "192.0.2.254", 0)
+	net := replacing{apply.Netifd{Client: netifd.Client{Bus: w.bus}}, w.kernel}
+	for range 2 {
+		if _, err := w.sys.Up(context.Background(), "wg0", net); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"203.0.113.77/32 via 192.0.2.254 dev eth0"}, hostRoutes(t, w.kernel)); diff != "" {
+			t.Errorf("host routes (-want +got):\n%s", diff)
+		}
+	}
+	if told := strings.Join(w.bus.take(), "\n"); strings.Contains(told, "ENDPOINT_UNREACHABLE") {
+		t.Errorf("netifd was told:\n%s", told)
+	}
+}
+
 // TestHostRouteShared: a host route that another tunnel needs stays.
 func TestHostRouteShared(t *testing.T) {
 	one := func(name string) string {

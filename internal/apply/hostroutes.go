@@ -67,14 +67,13 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 		r.Log.Error("cannot read the routing table, host routes stay as they are", "error", err)
 		return nil, nil, false
 	}
-	var uplinks []plan.Uplink
 	for _, k := range table {
-		if k.Protocol == rtnl.Protocol {
+		// Routes of allowed IPs can be ours as well.
+		if k.Protocol == rtnl.Protocol && k.Dst.IsSingleIP() && k.Device != r.Conf.Name {
 			have = append(have, plan.HostRoute{Dst: k.Dst.Addr(), Gateway: k.Gateway, Device: k.Device})
-			continue
 		}
-		uplinks = append(uplinks, plan.Uplink{Dst: k.Dst, Gateway: k.Gateway, Device: k.Device, Metric: k.Metric})
 	}
+	uplinks := slices.Concat(uplinksOf(table), r.uplinks)
 	var uplink *string
 	if r.Conf.TunLink != "" && len(endpoints) > 0 {
 		device, err := r.Net.Uplink(ctx, r, r.Conf.TunLink)
@@ -86,6 +85,38 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 	want, r.lost = plan.HostRoutes(endpoints, r.Conf.Name, tunnel, uplinks, uplink)
 	want = append(want, r.keepLost(have, uplink)...)
 	return want, have, true
+}
+
+// rememberUplinks reads the uplinks before the tunnel's routes are announced,
+// where names are looked up afterwards: netifd puts a default route in place of
+// an uplink's with the same metric, and the endpoints would have no way any more.
+func (r *Run) rememberUplinks() {
+	r.uplinks = nil
+	if r.Conf.NoHostRoute || (r.Conf.TunLink == "" && len(r.mainRoutes()) == 0) {
+		return
+	}
+	named := func(w plan.Peer) bool {
+		e := w.Config.Endpoint
+		return !e.IsZero() && !e.Addr.IsValid()
+	}
+	if !slices.ContainsFunc(r.Want.Peers, named) {
+		return
+	}
+	table, err := r.Kernel.Routes(rtnl.TableMain)
+	if err != nil {
+		return // It is read once more, and the error logged then.
+	}
+	r.uplinks = uplinksOf(table)
+}
+
+// uplinksOf returns the routes of a table that are not our own.
+func uplinksOf(table []rtnl.Route) (uplinks []plan.Uplink) {
+	for _, k := range table {
+		if k.Protocol != rtnl.Protocol {
+			uplinks = append(uplinks, plan.Uplink{Dst: k.Dst, Gateway: k.Gateway, Device: k.Device, Metric: k.Metric})
+		}
+	}
+	return uplinks
 }
 
 // keepLost returns the host routes in have to endpoints that no uplink leads to
