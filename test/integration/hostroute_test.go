@@ -87,6 +87,30 @@ func TestFullTunnel(t *testing.T) {
 	}
 }
 
+// TestFullTunnelByName: the name of the endpoint is looked up after the interface
+// is up, when netifd may have put the tunnel's default route in place of the
+// uplink's. The host route leads through the uplink all the same.
+func TestFullTunnelByName(t *testing.T) {
+	for name, metric := range map[string]string{"own metric": "\toption metric '5'\n", "metric of the uplink": ""} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, strings.Replace(fullTunnel(metric), "'"+server+"'", "'server.example'", 1))
+			l.farServer()
+			l.nameServer(map[string]string{"server.example": server})
+			l.AddRoute("0.0.0.0/0", "192.0.2.2", "wan")
+			l.Start()
+			l.AwaitUp("wg0")
+			l.awaitHandlers()
+			want := []string{server + "/32 via 192.0.2.2" + ownProto}
+			equal(t, "host routes", ownRoutes(t, l.Host, "wan"), want)
+			equal(t, "netifd's errors", errorLines(l.Status("wg0")), nil)
+			mustPing(t, l.Host, "10.0.0.2")
+			l.handle("renew", "wg0")
+			equal(t, "host routes after a renew", ownRoutes(t, l.Host, "wan"), want)
+			mustPing(t, l.Host, "10.0.0.2")
+		})
+	}
+}
+
 // TestFullTunnel6 is TestFullTunnel over IPv6, where the kernel gives both default
 // routes the metric 1024.
 func TestFullTunnel6(t *testing.T) {
