@@ -154,7 +154,17 @@ bench-upstream: build ## race against upstream's handlers, where OpenWrt's progr
 .PHONY: size
 size: setup ## size of the binary on small routers (SIZE_ARCH), held to its limits
 	@for arch in $(SIZE_ARCH); do $(MAKE) --no-print-directory build ARCH=$$arch; done
-	@scripts/size $(SIZE_LIMIT) $(XZ_LIMIT) $(SIZE_ARCH:%=bin/%/wgnetifd)
+	@REASON= scripts/size $(SIZE_LIMIT) $(XZ_LIMIT) scripts/size.txt $(SIZE_ARCH:%=bin/%/wgnetifd)
+
+.PHONY: size-record
+size-record: setup ## record the size as it is now: REASON='what the program grew for'
+	@[ -n "$(REASON)" ] || { echo "size-record: say REASON='what the program grew for'" >&2; exit 1; }
+	@for arch in $(SIZE_ARCH); do $(MAKE) --no-print-directory build ARCH=$$arch; done
+	@REASON="$(REASON)" scripts/size $(SIZE_LIMIT) $(XZ_LIMIT) scripts/size.txt $(SIZE_ARCH:%=bin/%/wgnetifd)
+
+.PHONY: docs-size
+docs-size: setup ## write the sizes into docs/performance.md (builds all architectures)
+	go run ./test/size
 
 .PHONY: docs
 docs: ## write the option table of README.md from the schema
