@@ -158,9 +158,10 @@ func everyChange(other schema.Key) []plan.PeerChange {
 }
 
 // While packets go to and fro, another peer is changed in every way, and not one
-// of them is lost.
-func TestChangeUnderLoad(t *testing.T) {
-	system(t)
+// of them is lost. Only the kernel can be held to that: on a busy machine
+// wireguard-go loses some when nothing changes at all.
+func TestKernelChangeUnderLoad(t *testing.T) {
+	kernelSystem(t)
 	a, _ := tunnel(t)
 	const count = "1500"
 	ping := a.Command("ping", "-n", "-q", "-i", "0.002", "-c", count, "-W", "3", "10.0.0.2")
