@@ -101,7 +101,7 @@ setup: ## install what tests, checks and demo need (as root; else say what is mi
 	@scripts/setup
 
 .PHONY: test
-test: test-race test-big-endian test-arch test-kernel ## all tests: with -race, on big-endian MIPS, on Debian's kernels
+test: test-race test-big-endian test-arch test-kernel test-router ## all tests: with -race, on big-endian MIPS, on Debian's kernels
 
 .PHONY: test-race
 test-race: setup
@@ -120,6 +120,11 @@ test-arch: setup ## the program on emulated mips, mipsel, arm, aarch64, riscv64
 .PHONY: test-kernel
 test-kernel: setup ## the tests that meet the kernel's own WireGuard, in virtual machines
 	go run ./test/vm -kernels $(KERNELS) $(KERNEL_PACKAGES)
+
+.PHONY: test-router
+test-router: setup ## 1,000 peers on an emulated small router: mipsel, 64 MB, the kernel's WireGuard
+	@$(MAKE) --no-print-directory build ARCH=mipsel_24kc
+	go run ./test/vm -router bin/mipsel_24kc/wgnetifd
 
 .PHONY: test-openwrt
 test-openwrt: setup ## the tests that meet OpenWrt's own programs, which have to be on PATH

@@ -8,12 +8,12 @@ import (
 
 func TestOwner(t *testing.T) {
 	for symbol, want := range map[string]string{
-		"net.(*Resolver).lookup":                                   "net",
-		"net/netip.Addr.String":                                    "net/netip",
-		"nettle.x":                                                 "others",
-		"net/http.x":                                               "net",
-		"main.run":                                                 "this project",
-		"github.com/wgnetifd/wgnetifd/uci.Parse":                   "this project",
+		"net.(*Resolver).lookup":                 "net",
+		"net/netip.Addr.String":                  "net/netip",
+		"nettle.x":                               "others",
+		"net/http.x":                             "net",
+		"main.run":                               "this project",
+		"github.com/wgnetifd/wgnetifd/uci.Parse": "this project",
 		"type:.eq.github.com/wgnetifd/wgnetifd/internal/plan.Peer": "this project",
 		"vendor/golang.org/x/net/dns/dnsmessage.x":                 "x/net, x/crypto, x/sync",
 		"golang.org/x/sys/unix.Open":                               "x/sys",

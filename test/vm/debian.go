@@ -24,6 +24,7 @@ const (
 // of the machine's configuration.
 type apt struct {
 	dir     string
+	arch    string // Debian's name of the architecture of the packages
 	updated bool
 }
 
@@ -31,8 +32,8 @@ type apt struct {
 func (a *apt) run(program string, args ...string) ([]byte, error) {
 	options := []string{
 		"-qq",
-		"-o", "APT::Architecture=amd64",
-		"-o", "APT::Architectures=amd64",
+		"-o", "APT::Architecture=" + a.arch,
+		"-o", "APT::Architectures=" + a.arch,
 		"-o", "APT::Sandbox::User=", // It could not write into the folder.
 		"-o", "Acquire::Languages=none",
 		"-o", "Acquire::Retries=3",
@@ -61,7 +62,7 @@ func (a *apt) update() error {
 		return nil
 	}
 	if _, err := os.Stat(keyring); err != nil {
-		return fmt.Errorf("Debian's keys are missing (package debian-archive-keyring): %w", err)
+		return fmt.Errorf("the keys of Debian are missing (package debian-archive-keyring): %w", err)
 	}
 	if err := os.MkdirAll(filepath.Join(a.dir, "lists/partial"), 0o755); err != nil {
 		return err

@@ -9,6 +9,11 @@
 // one boot, one after the other, and the machines run side by side. The exit
 // status is 0 when every package passed on every kernel.
 //
+//	go run ./test/vm -router PROGRAM
+//
+// runs a program that was built for mipsel on a machine like a small router, with
+// 64 MB of memory: setup, change, status and teardown of 1,000 peers.
+//
 // Kernels and busybox are downloaded from Debian, checked by apt's signatures,
 // and unpacked, never installed; root is not needed. What is made of them stays
 // in a folder below the user's cache directory (or WGNETIFD_VM_CACHE) and is used

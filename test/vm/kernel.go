@@ -16,6 +16,7 @@ import (
 
 // kernel is a kernel that machines can be started with.
 type kernel struct {
+	board  *board
 	image  string // path of the compressed kernel
 	base   string // path of an archive with busybox and the modules
 	series string // such as 6.12
@@ -41,9 +42,9 @@ func cacheDir() (string, error) {
 	return filepath.Join(dir, "wgnetifd", "vm"), nil
 }
 
-// prepare returns the kernels of packages, from the cache where it has them.
-// Another process that does the same is waited for.
-func prepare(cache string, packages []string) ([]kernel, error) {
+// prepare returns the kernels of packages for a board, from the cache where it has
+// them. Another process that does the same is waited for.
+func prepare(cache string, b *board, packages []string) ([]kernel, error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return nil, err
 	}
@@ -60,23 +61,23 @@ func prepare(cache string, packages []string) ([]kernel, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(work)
-	debian := &apt{dir: work}
+	debian := &apt{dir: work, arch: b.arch}
 
 	// What is made of the same package depends on these as well.
-	recipe := sha256.Sum256([]byte(sources + strings.Join(wanted, " ")))
+	recipe := sha256.Sum256([]byte(sources + strings.Join(b.modules, " ")))
 	var list []kernel
 	for _, pkg := range packages {
 		dir := filepath.Join(cache, pkg+"-"+hex.EncodeToString(recipe[:4]))
-		k, err := load(dir)
+		k, err := load(b, dir)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				fmt.Fprintf(os.Stderr, "vm: %v; it is made again\n", err)
 			}
 			fmt.Printf("vm: download %s\n", pkg)
-			if err := build(debian, pkg, dir); err != nil {
+			if err := build(debian, b, pkg, dir); err != nil {
 				return nil, fmt.Errorf("%s: %w", pkg, err)
 			}
-			if k, err = load(dir); err != nil {
+			if k, err = load(b, dir); err != nil {
 				return nil, err
 			}
 		}
@@ -86,7 +87,7 @@ func prepare(cache string, packages []string) ([]kernel, error) {
 }
 
 // load returns a kernel of the cache, if its files are what they were.
-func load(dir string) (kernel, error) {
+func load(b *board, dir string) (kernel, error) {
 	want, err := os.ReadFile(filepath.Join(dir, sumsFile))
 	if err != nil {
 		return kernel{}, err
@@ -103,6 +104,7 @@ func load(dir string) (kernel, error) {
 		return kernel{}, err
 	}
 	return kernel{
+		board:  b,
 		image:  filepath.Join(dir, imageFile),
 		base:   filepath.Join(dir, baseFile),
 		series: string(series),
@@ -123,7 +125,7 @@ func sums(dir string) (string, error) {
 }
 
 // build makes a kernel's folder in the cache. It is there whole, or not at all.
-func build(debian *apt, pkg, dir string) error {
+func build(debian *apt, b *board, pkg, dir string) error {
 	const prefix = "linux-image-"
 	image, err := debian.dependency(pkg, prefix)
 	if err != nil {
@@ -148,7 +150,7 @@ func build(debian *apt, pkg, dir string) error {
 	if err := os.Rename(filepath.Join(root, "boot", imageFile+"-"+release), filepath.Join(made, imageFile)); err != nil {
 		return err
 	}
-	if err := writeBase(filepath.Join(made, baseFile), root, release, filepath.Join(busybox, "bin/busybox")); err != nil {
+	if err := writeBase(filepath.Join(made, baseFile), b, root, release, filepath.Join(busybox, "bin/busybox")); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(made, seriesFile), []byte(series(release)), 0o644); err != nil {
@@ -188,7 +190,7 @@ func series(release string) string {
 
 // writeBase writes the archive with busybox and the modules of a kernel package
 // that was unpacked.
-func writeBase(file, root, release, busybox string) (err error) {
+func writeBase(file string, b *board, root, release, busybox string) (err error) {
 	// Packages come without the list of what depends on what. Under this name kmod
 	// is depmod, whose own folder only root has on PATH.
 	depmod := exec.Command("kmod", "-b", root, release)
@@ -205,7 +207,7 @@ func writeBase(file, root, release, busybox string) (err error) {
 	if err != nil {
 		return err
 	}
-	order, err := loadOrder(string(deps), string(builtin), wanted)
+	order, err := loadOrder(string(deps), string(builtin), b.modules)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ kernel/drivers/net/veth.ko.xz: kernel/net/ipv4/udp_tunnel.ko.xz
 // TestDamaged: a kernel of which a byte was lost is not used.
 func TestDamaged(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := load(dir); !errors.Is(err, os.ErrNotExist) {
+	if _, err := load(&pc, dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("an empty folder: %v", err)
 	}
 	for _, name := range []string{imageFile, baseFile, seriesFile} {
@@ -54,14 +54,14 @@ func TestDamaged(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, sumsFile), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	k, err := load(dir)
+	k, err := load(&pc, dir)
 	if err != nil || k.series != "6.1" {
 		t.Fatalf("%+v, %v", k, err)
 	}
 	if err := os.WriteFile(k.base, []byte("6"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := load(dir); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := load(&pc, dir); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a file was cut short: %v", err)
 	}
 }

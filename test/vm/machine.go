@@ -16,9 +16,6 @@ import (
 )
 
 const (
-	qemu = "qemu-system-x86_64"
-	// memory holds the file system too.
-	memory = "1024M"
 	// bootTime is how long a kernel may take to run init. It takes two seconds.
 	bootTime = time.Minute
 	// boots is how often a machine is started that does not get that far: emulators
@@ -72,14 +69,10 @@ func (m *machine) boot(ctx context.Context, initrd, console string) (int, error)
 	boot := time.AfterFunc(bootTime, func() { cancel(errBoot) })
 	defer boot.Stop()
 
-	// One processor on the oldest of boards: started 80 times of 80, where several
-	// processors and the board microvm sometimes crash or hang. /dev/kvm is left
-	// alone: inside of other virtual machines it opens, and then nothing works.
-	cmd := exec.CommandContext(ctx, qemu, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-		"-M", "pc", "-accel", "tcg", "-cpu", "qemu64,+rdrand", "-smp", "1", "-m", memory,
-		"-kernel", m.kernel.image, "-initrd", initrd,
-		"-append", "console=ttyS0 loglevel=4 oops=panic panic=-1 random.trust_cpu=on mitigations=off",
-		"-serial", "file:"+console, "-serial", "stdio")
+	b := m.kernel.board
+	cmd := exec.CommandContext(ctx, b.qemu, append(b.machine, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+		"-kernel", m.kernel.image, "-initrd", initrd, "-append", "console=ttyS0 loglevel=4 oops=panic panic=-1 "+b.parameters,
+		"-serial", "file:"+console, "-serial", "stdio")...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.StdoutPipe()

@@ -21,20 +21,18 @@ import (
 	"github.com/wgnetifd/wgnetifd/test/wggo"
 )
 
-// Debian's packages of kernels, by what they stand for rather than by release.
-const kernelPackages = "linux-image-cloud-amd64,linux-image-6.12-cloud-amd64"
-
 func main() {
-	kernels := flag.String("kernels", kernelPackages, "Debian's `packages` of the kernels, separated by commas")
+	kernels := flag.String("kernels", strings.Join(pc.packages, ","), "Debian's `packages` of the kernels, separated by commas")
 	run := flag.String("run", "", "run only the tests that match the `regexp`")
 	verbose := flag.Bool("v", false, "list the tests as they run")
 	timeout := flag.Duration("timeout", 10*time.Minute, "how long the tests of a kernel may take")
+	small := flag.String("router", "", "instead of tests, run the `program`, built for mipsel, on a small router")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: vm [flags] PACKAGE...")
+		fmt.Fprintln(os.Stderr, "usage: vm [flags] PACKAGE...\n       vm -router PROGRAM")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() == 0 {
+	if (flag.NArg() == 0) != (*small != "") {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -49,6 +47,13 @@ func main() {
 	}
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
+	if *small != "" {
+		if err := runRouter(ctx, *small); err != nil {
+			fmt.Fprintln(os.Stderr, "vm:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := test(ctx, strings.Split(*kernels, ","), flag.Args(), args); err != nil {
 		fmt.Fprintln(os.Stderr, "vm:", err)
 		os.Exit(1)
@@ -56,12 +61,9 @@ func main() {
 }
 
 // check says what of this machine is missing.
-func check() error {
-	if runtime.GOARCH != "amd64" {
-		return fmt.Errorf("the machines run programs of this one, and so it has to be amd64, not %s", runtime.GOARCH)
-	}
+func check(b *board) error {
 	for program, pkg := range map[string]string{
-		qemu: "qemu-system-x86", "apt-get": "apt", "dpkg-deb": "dpkg", "kmod": "kmod", "xz": "xz-utils",
+		b.qemu: b.qemuPackage, "apt-get": "apt", "dpkg-deb": "dpkg", "kmod": "kmod", "xz": "xz-utils",
 	} {
 		if _, err := exec.LookPath(program); err != nil {
 			return fmt.Errorf("%s is not on PATH: Debian's package %s has it (`make setup` installs what tests need)", program, pkg)
@@ -72,14 +74,17 @@ func check() error {
 
 // test tests packages on kernels.
 func test(ctx context.Context, kernelPackages, patterns, args []string) error {
-	if err := check(); err != nil {
+	if runtime.GOARCH != "amd64" {
+		return fmt.Errorf("the machines run programs of this one, and so it has to be amd64, not %s", runtime.GOARCH)
+	}
+	if err := check(&pc); err != nil {
 		return err
 	}
 	cache, err := cacheDir()
 	if err != nil {
 		return err
 	}
-	kernels, err := prepare(cache, kernelPackages)
+	kernels, err := prepare(cache, &pc, kernelPackages)
 	if err != nil {
 		return err
 	}

@@ -6,11 +6,6 @@ import (
 	"strings"
 )
 
-// wanted are the modules that the tests need: WireGuard, the TUN devices of
-// wireguard-go, cables, and what stands in for a router's other devices.
-// Addresses, routes, rules and IPv6 are built into Debian's kernels.
-var wanted = []string{"wireguard", "tun", "veth", "bridge", "dummy"}
-
 // loadOrder returns the files of the wanted modules with all that they depend on,
 // each one after what it depends on. depFile is the text of modules.dep, as
 // depmod(8) writes it ("FILE: FILE…", nearest dependencies first), and builtinFile
