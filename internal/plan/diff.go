@@ -27,7 +27,9 @@ type AppliedEndpoint struct {
 // the router's clock, by which handshakes are dated.
 func Diff(want *Desired, have *Actual, applied Applied, now time.Time) Changes {
 	var c Changes
-	if have.PrivateKey != want.PrivateKey {
+	// The device has it clamped. The kernel ends all sessions where the key that is
+	// written is not, byte for byte, the one that it has.
+	if have.PrivateKey.Clamped() != want.PrivateKey.Clamped() {
 		c.PrivateKey = &want.PrivateKey
 	}
 	if want.ListenPort != 0 && have.ListenPort != want.ListenPort {

@@ -36,6 +36,18 @@ func ParseKey(s string) (Key, error) {
 // IsZero reports whether no key is set.
 func (k Key) IsZero() bool { return k == Key{} }
 
+// Clamped returns a private key as WireGuard keeps it and shows it: five of its
+// bits are what they have to be for Curve25519 (RFC 7748, section 5). Keys that
+// wg(8) has made are so already, those of other programs need not be. The public
+// key is the same for both.
+func (k Key) Clamped() Key {
+	if !k.IsZero() {
+		k[0] &= 248
+		k[31] = k[31]&127 | 64
+	}
+	return k
+}
+
 // String returns the key in base64. Only public keys may be printed, logged or
 // sent: use Short in log lines.
 func (k Key) String() string { return base64.StdEncoding.EncodeToString(k[:]) }
