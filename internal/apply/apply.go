@@ -41,6 +41,8 @@ type System struct {
 type Network interface {
 	// Up announces the interface as it should be.
 	Up(ctx context.Context, r *Run) error
+	// Update announces it again, with more routes.
+	Update(ctx context.Context, r *Run) error
 	// Uplink returns the device of the interface that `option tunlink` names;
 	// empty when it has none now.
 	Uplink(ctx context.Context, r *Run, name string) (string, error)
@@ -69,6 +71,8 @@ type Run struct {
 	early   bool          // endpoints were written from names
 	lost    []netip.Addr  // endpoints that need a host route and get none
 	uplinks []plan.Uplink // as they were before the tunnel's routes
+	routes  plan.Routes   // that are announced
+	waiting int           // peers whose routes are not, for want of an address
 	// Created: the device was made by this run.
 	Created bool
 	// Wrote counts what was written to the device and to routes of ours.
@@ -96,6 +100,7 @@ func (s *System) Up(ctx context.Context, iface string, net Network) (*Run, error
 	}
 	r.save()
 	r.rememberUplinks()
+	r.routes, r.waiting = r.Want.Reachable(r.Have)
 	if err := net.Up(ctx, r); err != nil {
 		r.undo()
 		return r, err
@@ -103,10 +108,32 @@ func (s *System) Up(ctx context.Context, iface string, net Network) (*Run, error
 	problems := r.problems()
 	problems = append(problems, r.kernelRoutes()...)
 	problems = append(problems, r.resolve(ctx)...)
+	problems = append(problems, r.release(ctx)...)
 	problems = append(problems, r.unreachable()...)
 	r.save()
 	net.Problems(ctx, r, problems)
 	return r, nil
+}
+
+// release announces the routes that waited for addresses of endpoints, as far as
+// these are known by now.
+func (r *Run) release(ctx context.Context) []Problem {
+	if r.waiting == 0 {
+		return nil
+	}
+	routes, waiting := r.Want.Reachable(r.Have)
+	if waiting > 0 {
+		r.Log.Warn("routes wait for the address of an endpoint", "peers", waiting)
+	}
+	if waiting == r.waiting {
+		return nil
+	}
+	r.routes, r.waiting = routes, waiting
+	if err := r.Net.Update(ctx, r); err != nil {
+		r.Log.Error("routes were not announced", "error", err)
+		return nil
+	}
+	return r.kernelRoutes()
 }
 
 // save keeps what was done for the next run.

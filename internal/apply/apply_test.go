@@ -512,6 +512,40 @@ func TestNoUplink(t *testing.T) {
 	}
 }
 
+// TestRoutesWaitForNames: a full tunnel to a name is not announced before the name
+// is found, or the look-up would go into the tunnel (openwrt/openwrt#24721). Other
+// peers' routes do not wait.
+func TestRoutesWaitForNames(t *testing.T) {
+	w := newWorld(t, wg0()+
+		peer("option public_key '"+peerKey1+"'", "option route_allowed_ips '1'", "option allowed_ips '0.0.0.0/0'", "option endpoint_host 'far.example'")+
+		peer("option public_key '"+peerKey2+"'", "option route_allowed_ips '1'", "option allowed_ips '10.7.0.0/16'"))
+	uplink(w.kernel, "eth0", "192.0.2.254", 0)
+	const split = `{"target":"10.7.0.0","netmask":"16"}`
+	w.mustUp()
+	if told := w.bus.take(); len(told) != 2 || !strings.Contains(told[0], `"routes":[`+split+`]`) || !strings.Contains(told[1], "ENDPOINT_UNRESOLVED") {
+		t.Errorf("without an address netifd was told:\n%s", strings.Join(told, "\n"))
+	}
+	w.unchanged()
+	w.bus.take()
+
+	w.sys.Resolver = names{"far.example": "203.0.113.77"}
+	w.mustUp()
+	told := w.bus.take()
+	if len(told) != 2 || strings.Contains(told[0], "0.0.0.0") || !strings.Contains(told[1], `{"target":"0.0.0.0","netmask":"0"},`+split) {
+		t.Errorf("with an address netifd was told:\n%s", strings.Join(told, "\n"))
+	}
+	if diff := cmp.Diff([]string{"203.0.113.77/32 via 192.0.2.254 dev eth0"}, hostRoutes(t, w.kernel)); diff != "" {
+		t.Errorf("host routes (-want +got):\n%s", diff)
+	}
+	// Known by now, it is announced at once; a resolver that is down does not take
+	// it away.
+	w.sys.Resolver = names{}
+	w.mustUp()
+	if told := w.bus.take(); len(told) != 1 || !strings.Contains(told[0], `"target":"0.0.0.0"`) {
+		t.Errorf("later netifd was told:\n%s", strings.Join(told, "\n"))
+	}
+}
+
 // TestRouteLimit: netifd crashes above 10,000 routes; it gets 8,000, the kernel
 // the rest from us.
 func TestRouteLimit(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
 )
 
@@ -18,8 +19,7 @@ var _ Network = Kernel{}
 // Up makes the device's addresses those that are wanted. The routes are made by
 // kernelRoutes, like those above netifd's limit.
 func (Kernel) Up(_ context.Context, r *Run) error {
-	r.Want.KernelRoutes = slices.Concat(r.Want.Routes, r.Want.KernelRoutes)
-	r.Want.Routes = nil
+	r.routes = plan.Routes{Ours: slices.Concat(r.routes.Netifd, r.routes.Ours)}
 	dev := r.Conf.Name
 	// Old ones go first: a new address of the same subnet would be a secondary of
 	// an old one and go with it.
@@ -36,6 +36,12 @@ func (Kernel) Up(_ context.Context, r *Run) error {
 			}
 		}
 	}
+	return nil
+}
+
+// Update has nothing to add to Up: kernelRoutes makes the routes.
+func (Kernel) Update(_ context.Context, r *Run) error {
+	r.routes = plan.Routes{Ours: slices.Concat(r.routes.Netifd, r.routes.Ours)}
 	return nil
 }
 
@@ -109,10 +115,10 @@ func (Kernel) Problems(context.Context, *Run, []Problem) {}
 // kernelRoutes makes the routes through the device that are ours to make and
 // deletes those that were, and returns what went wrong.
 func (r *Run) kernelRoutes() []Problem {
-	if len(r.Want.KernelRoutes) == 0 && (r.Created || !r.saved.KernelRoutes) {
+	if len(r.routes.Ours) == 0 && (r.Created || !r.saved.KernelRoutes) {
 		return nil // none is wanted, none was there: the tables need not be read
 	}
-	r.saved.KernelRoutes = len(r.Want.KernelRoutes) > 0
+	r.saved.KernelRoutes = len(r.routes.Ours) > 0
 	err := r.syncRoutes()
 	if err == nil {
 		return nil
@@ -126,8 +132,8 @@ func (r *Run) kernelRoutes() []Problem {
 func (r *Run) wantKernelRoutes() (want []rtnl.Route, err error) {
 	four, err4 := rtnl.Table(r.Conf.IP4Table)
 	six, err6 := rtnl.Table(r.Conf.IP6Table)
-	want = make([]rtnl.Route, 0, len(r.Want.KernelRoutes))
-	for _, dst := range r.Want.KernelRoutes {
+	want = make([]rtnl.Route, 0, len(r.routes.Ours))
+	for _, dst := range r.routes.Ours {
 		table, bad := six, err6
 		if dst.Addr().Is4() {
 			table, bad = four, err4

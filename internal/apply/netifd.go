@@ -70,6 +70,11 @@ func (n Netifd) takeOver(ctx context.Context, r *Run, full *netifd.State) error 
 	})
 }
 
+// Update announces routes that were held back.
+func (n Netifd) Update(ctx context.Context, r *Run) error {
+	return n.update(ctx, r, r.netifdState())
+}
+
 func (n Netifd) update(ctx context.Context, r *Run, s *netifd.State) error {
 	if err := n.Client.Update(ctx, r.Conf.Name, s); err != nil {
 		return fail(CodeDevice, fmt.Errorf("netifd did not take the interface's state: %w", err))
@@ -82,7 +87,7 @@ func (r *Run) netifdState() *netifd.State {
 		Device:      r.Conf.Name,
 		Addresses:   r.Want.Addresses,
 		IP6Prefixes: r.Want.IP6Prefixes,
-		Routes:      r.Want.Routes,
+		Routes:      r.routes.Netifd,
 	}
 }
 

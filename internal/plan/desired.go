@@ -26,6 +26,9 @@ type Desired struct {
 	// KernelRoutes are those above the limit, of all after exact aggregation: we make
 	// them ourselves.
 	KernelRoutes []netip.Prefix
+
+	conf   *schema.Interface
+	budget int
 }
 
 // Peer is a peer as the device should have it.
@@ -44,7 +47,8 @@ type Peer struct {
 type Resolved map[string]netip.Addr
 
 // For returns what the interface should look like. routeBudget is what the
-// routes may cost that netifd is told of; see RouteBudget. Peers that are disabled or invalid are not in it.
+// routes may cost that netifd is told of; see RouteBudget. Peers that are
+// disabled or invalid are not in it.
 func For(c *schema.Interface, names Resolved, routeBudget int) *Desired {
 	d := &Desired{
 		Interface:   c.Name,
@@ -55,6 +59,8 @@ func For(c *schema.Interface, names Resolved, routeBudget int) *Desired {
 		Addresses:   once(c.Addresses),
 		IP6Prefixes: c.IP6Prefixes,
 		Peers:       make([]Peer, 0, len(c.Peers)),
+		conf:        c,
+		budget:      routeBudget,
 	}
 	for n := range c.Peers {
 		p := &c.Peers[n]
@@ -87,9 +93,15 @@ func (r Resolved) endpoint(e schema.Endpoint) netip.AddrPort {
 // routes returns the allowed IPs that are to be routed, each once, in the order
 // of the file.
 func routes(c *schema.Interface) []netip.Prefix {
+	return routesOf(c, func(*schema.Peer) bool { return true })
+}
+
+// routesOf returns those of some of the peers.
+func routesOf(c *schema.Interface, of func(*schema.Peer) bool) []netip.Prefix {
+	routed := func(p *schema.Peer) bool { return p.Active() && p.RouteAllowedIPs && of(p) }
 	total := 0
 	for n := range c.Peers {
-		if p := &c.Peers[n]; p.Active() && p.RouteAllowedIPs {
+		if p := &c.Peers[n]; routed(p) {
 			total += len(p.AllowedIPs) + len(p.LostIPs)
 		}
 	}
@@ -110,7 +122,7 @@ func routes(c *schema.Interface) []netip.Prefix {
 		}
 	}
 	for n := range c.Peers {
-		if p := &c.Peers[n]; p.Active() && p.RouteAllowedIPs {
+		if p := &c.Peers[n]; routed(p) {
 			add(p.AllowedIPs)
 			add(p.LostIPs)
 		}
