@@ -25,7 +25,7 @@ func main() {
 	kernels := flag.String("kernels", strings.Join(pc.packages, ","), "Debian's `packages` of the kernels, separated by commas")
 	run := flag.String("run", "", "run only the tests that match the `regexp`")
 	verbose := flag.Bool("v", false, "list the tests as they run")
-	timeout := flag.Duration("timeout", 10*time.Minute, "how long the tests of a kernel may take")
+	timeout := flag.Duration("timeout", 15*time.Minute, "how long all may take, downloads too")
 	small := flag.String("router", "", "instead of tests, run the `program`, built for mipsel, on a small router")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: vm [flags] PACKAGE...\n       vm -router PROGRAM")
@@ -38,14 +38,15 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	args := []string{"-test.timeout=" + timeout.String()}
+	// Earlier than the machine is stopped: then the test that hangs is named.
+	args := []string{"-test.timeout=" + (*timeout / 2).String()}
 	if *run != "" {
 		args = append(args, "-test.run="+*run)
 	}
 	if *verbose {
 		args = append(args, "-test.v")
 	}
-	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, *timeout, fmt.Errorf("all took more than %v", *timeout))
 	defer cancel()
 	if *small != "" {
 		if err := runRouter(ctx, *small); err != nil {
