@@ -62,7 +62,7 @@ func main() {
 
 func parse(args []string) (s settings, err error) {
 	flags := flag.NewFlagSet("race", flag.ContinueOnError)
-	sizes := flags.String("sizes", "1,10,100,500,1000,2000,5000", "numbers of peers, ascending, with commas between them")
+	sizes := flags.String("sizes", "1,10,100,500,1000,2000,5000,10000", "numbers of peers, ascending, with commas between them")
 	flags.IntVar(&s.runs, "runs", 5, "timed runs of each contestant at each size")
 	flags.IntVar(&s.memory, "memory-runs", 2, "further runs, not timed, that measure memory")
 	flags.DurationVar(&s.limit, "limit", time.Minute, "how long an interface may take to come up")
@@ -110,15 +110,19 @@ func race(ctx context.Context, s settings) error {
 	}
 	var rows []row
 	for _, size := range s.sizes {
-		rows = append(rows, raceAt(ctx, s, racers, size)...)
+		var at []row
+		if at, err = raceAt(ctx, s, racers, size); err != nil {
+			break // what there is has cost its time
+		}
+		rows = append(rows, at...)
 	}
 	fmt.Print(report(m, s, racers, rows))
-	return nil
+	return err
 }
 
 // raceAt runs the contestants in turns, so that whatever else the machine is
 // doing meets them all alike. Who fails is out, here and at larger sizes.
-func raceAt(ctx context.Context, s settings, racers []*contestant, size int) []row {
+func raceAt(ctx context.Context, s settings, racers []*contestant, size int) ([]row, error) {
 	rows := make([]row, 0, len(racers))
 	for _, c := range racers {
 		if c.failed == "" {
@@ -133,6 +137,9 @@ func raceAt(ctx context.Context, s settings, racers []*contestant, size int) []r
 			}
 			timed := round < s.runs
 			got, err := run(ctx, r.racer, heat{size: size, limit: s.limit, endpoints: s.endpoints, timed: timed})
+			if errors.Is(err, errBoot) {
+				return nil, err
+			}
 			if err != nil {
 				r.failure = err.Error()
 				r.racer.failed = r.failure
@@ -143,5 +150,5 @@ func raceAt(ctx context.Context, s settings, racers []*contestant, size int) []r
 			fmt.Fprintf(os.Stderr, "%5d peers  %-16s %s\n", size, r.racer.name, got)
 		}
 	}
-	return rows
+	return rows, nil
 }

@@ -95,39 +95,47 @@ func (d *daemon) end() {
 
 // boot starts ubusd and netifd with the configuration that is in the files, and
 // waits for netifd to know the interface.
-func boot(ctx context.Context) (r *router, err error) {
+func boot(ctx context.Context) (*router, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	r = &router{events: make(chan event, 64)}
-	defer func() {
-		if err != nil {
-			r.end()
-		}
-	}()
+	r := &router{events: make(chan event, 64)}
+	if err := r.boot(ctx); err != nil {
+		r.end()
+		return nil, fmt.Errorf("%w: %w", errBoot, err)
+	}
+	return r, nil
+}
+
+// errBoot: it was no contestant's fault.
+var errBoot = errors.New("ubusd and netifd do not start")
+
+func (r *router) boot(ctx context.Context) (err error) {
 	if r.ubusd, err = start("ubusd"); err != nil {
-		return nil, err
+		return err
 	}
-	if err := await(ctx, func() bool { return exists(ubus.DefaultSocket) }); err != nil {
-		return nil, fmt.Errorf("ubusd: %w: %s", err, strings.Join(r.ubusd.log.lines(), " "))
-	}
-	if r.bus, err = ubus.Dial(ctx, ""); err != nil {
-		return nil, err
+	// The socket is there a moment before somebody listens.
+	err = await(ctx, func() bool {
+		r.bus, err = ubus.Dial(ctx, "")
+		return err == nil
+	})
+	if err != nil {
+		return fmt.Errorf("ubusd: %w: %s", err, strings.Join(r.ubusd.log.lines(), " "))
 	}
 	if _, err := r.bus.Listen(ctx, "network.interface", r.heard); err != nil {
-		return nil, err
+		return err
 	}
 	// No hotplug scripts: they are the machine's, not the handler's.
 	if r.netifd, err = start("netifd", "-S", "-h", "/bin/true"); err != nil {
-		return nil, err
+		return err
 	}
 	err = await(ctx, func() bool {
 		_, err := r.status(ctx)
 		return err == nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("netifd: %w: %s", err, strings.Join(r.netifd.log.lines(), " "))
+		return fmt.Errorf("netifd: %w: %s", err, strings.Join(r.netifd.log.lines(), " "))
 	}
-	return r, nil
+	return nil
 }
 
 func (r *router) heard(_ string, data blobmsg.Table) {
