@@ -24,6 +24,7 @@ import (
 func main() {
 	kernels := flag.String("kernels", strings.Join(pc.packages, ","), "Debian's `packages` of the kernels, separated by commas")
 	run := flag.String("run", "", "run only the tests that match the `regexp`")
+	bench := flag.String("bench", "", "run the benchmarks that match the `regexp` instead of tests")
 	verbose := flag.Bool("v", false, "list the tests as they run")
 	timeout := flag.Duration("timeout", 15*time.Minute, "how long all may take, downloads too")
 	small := flag.String("router", "", "instead of tests, run the `program`, built for mipsel, on a small router")
@@ -42,6 +43,9 @@ func main() {
 	args := []string{"-test.timeout=" + (*timeout / 2).String()}
 	if *run != "" {
 		args = append(args, "-test.run="+*run)
+	}
+	if *bench != "" {
+		args = append(args, "-test.run=^$", "-test.bench="+*bench, "-test.benchtime=3x", "-test.benchmem")
 	}
 	if *verbose {
 		args = append(args, "-test.v")
