@@ -55,6 +55,11 @@ func (h *Host) make() (err error) {
 	if h.ns, err = os.Open("/proc/thread-self/ns/net"); err != nil {
 		return err
 	}
+	// Nobody else can have an address of ours; and looking for somebody changes it
+	// once more, at some time that tests could not wait for.
+	if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0); err != nil {
+		return fmt.Errorf("switch the detection of duplicate addresses off: %w", err)
+	}
 	if h.links, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return err
 	}
