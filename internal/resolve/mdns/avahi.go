@@ -138,11 +138,11 @@ func (a *Avahi) address(body []any) (netip.Addr, error) {
 		flags                   uint32
 	)
 	if err := dbus.Store(body, &index, &protocol, &name, &family, &text, &flags); err != nil {
-		return netip.Addr{}, fmt.Errorf("Avahi's answer is not understood: %w", err)
+		return netip.Addr{}, fmt.Errorf("the answer of Avahi is not understood: %w", err)
 	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
-		return netip.Addr{}, fmt.Errorf("Avahi's answer is no address: %.64q", text)
+		return netip.Addr{}, fmt.Errorf("the answer of Avahi is no address: %.64q", text)
 	}
 	if !addr.Is6() || !addr.IsLinkLocalUnicast() {
 		return addr, nil

@@ -203,8 +203,8 @@ func TestAvahiAnswers(t *testing.T) {
 		{"ip4", "gone.local", "", "lookup gone.local: nobody answers to this name"},
 		{"ip4", "denied.local", "", "Avahi: Timeout reached"},
 		{"ip6", "link.local", "", "the link of fe80::1 is gone: no such link"},
-		{"ip6", "zone.local", "", `Avahi's answer is no address: "fe80::1%evil"`},
-		{"ip4", "word.local", "", `Avahi's answer is no address: "` + strings.Repeat("x", 64) + `"`},
+		{"ip6", "zone.local", "", `the answer of Avahi is no address: "fe80::1%evil"`},
+		{"ip4", "word.local", "", `the answer of Avahi is no address: "` + strings.Repeat("x", 64) + `"`},
 		{"ip4", "hangs.local", "", "context deadline exceeded"},
 		{"ip4", "nas.example", "", `"nas.example" does not end in .local`},
 	} {
