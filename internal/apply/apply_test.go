@@ -116,7 +116,7 @@ func newWorld(t *testing.T, config string) *world {
 		Devices:     w.devices,
 		Kernel:      w.kernel,
 		Resolver:    names{},
-		ResolveTime: 10 * time.Millisecond,
+		ResolveTime: time.Second, // enough for a fake on a busy machine
 		State:       state.Dir(filepath.Join(w.dir, "run")),
 		Now:         func() time.Time { return time.Unix(1_800_000_000, 0) },
 		Log:         logline.New(&w.log),

@@ -64,6 +64,9 @@ func tables() string {
 func table(b *strings.Builder, title string, specs []schema.Spec) {
 	fmt.Fprintf(b, "\n**%s**\n\n| option | value | default | what it does |\n|---|---|---|---|\n", title)
 	for _, s := range specs {
+		if s.Daemon {
+			continue // there is none yet
+		}
 		kind := s.Type
 		if s.List {
 			kind = "list of " + kind

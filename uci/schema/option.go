@@ -18,6 +18,9 @@ type Spec struct {
 	// Netifd is set for options that netifd itself reads and acts on. They are
 	// read here only as far as routes and `wgnetifd up` need them.
 	Netifd bool
+	// Daemon is set for options that only a running daemon acts on. They are checked
+	// already, and documented when there is one.
+	Daemon bool
 }
 
 // option is an option of a section whose typed form is T. set takes one value

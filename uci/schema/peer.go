@@ -152,7 +152,7 @@ var peerOptions = []option[Peer]{
 	},
 	{
 		Spec{
-			Name: "endpoint_family", Type: "auto, ipv4 or ipv6", Default: "auto",
+			Name: "endpoint_family", Type: "auto, ipv4 or ipv6", Default: "auto", Daemon: true,
 			Help: "Which addresses of the endpoints' names are used. auto: all of them, one after the other until the peer answers.",
 		},
 		func(p *Peer, v string) (err error) {
@@ -162,14 +162,14 @@ var peerOptions = []option[Peer]{
 	},
 	{
 		Spec{
-			Name: "endpoint", Type: "name:port or address:port", List: true,
+			Name: "endpoint", Type: "name:port or address:port", List: true, Daemon: true,
 			Help: "Further endpoints of the same peer, tried in this order when the one before does not answer; an IPv6 address stands in brackets. Without a port: 51820.",
 		},
 		addFallback,
 	},
 	{
 		Spec{
-			Name: "endpoint_failback", Type: "seconds 0–4294967295", Default: "600",
+			Name: "endpoint_failback", Type: "seconds 0–4294967295", Default: "600", Daemon: true,
 			Help: "After so long on a further endpoint the first one is tried again, for one handshake. 0: stay until the one in use fails.",
 		},
 		func(p *Peer, v string) error {
