@@ -70,8 +70,7 @@ func TestConformanceDump(t *testing.T) {
 	needNamespaces(t)
 	for _, c := range readCases[dumpCase](t, "dump.json") {
 		t.Run(c.Name, func(t *testing.T) {
-			t.Parallel()
-			runDumpCase(t, c)
+			runCase(t, func(t testing.TB, _ *machine) { runDumpCase(t, c) })
 		})
 	}
 }
@@ -93,7 +92,7 @@ func readCases[T any](t *testing.T, file string) []T {
 	return cases
 }
 
-func runDumpCase(t *testing.T, c dumpCase) {
+func runDumpCase(t testing.TB, c dumpCase) {
 	l := newLab(t, "t0")
 	others := []string{"000", "zzz"}
 	for _, name := range others {

@@ -82,27 +82,27 @@ func notifyFiles(t *testing.T, dir string) []string {
 
 func runNotifyFile(t *testing.T, file string, rerecord bool) {
 	t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
-		t.Parallel()
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var c notifyCase
-		if err := json.Unmarshal(b, &c); err != nil {
-			t.Fatal(err)
-		}
-		if len(c.Steps) == 0 {
-			t.Fatal("a case without steps")
-		}
-		if c.Options == nil {
-			c.Options = map[string]json.RawMessage{}
-		}
 		if rerecord {
-			newNotifyRun(t, c).recordCase(file)
+			newNotifyRun(t, readNotifyCase(t, file)).recordCase(file)
 			return
 		}
-		newNotifyRun(t, c).all()
+		runCase(t, func(t testing.TB, _ *machine) { newNotifyRun(t, readNotifyCase(t, file)).all() })
 	})
+}
+
+func readNotifyCase(t testing.TB, file string) notifyCase {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := notifyCase{Options: map[string]json.RawMessage{}}
+	if err := json.Unmarshal(b, &c); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Steps) == 0 {
+		t.Fatal("a case without steps")
+	}
+	return c
 }
 
 // A notifyRun is a case at work.
@@ -112,7 +112,7 @@ type notifyRun struct {
 	hotplugs, handled int // of which steps before have been told
 }
 
-func newNotifyRun(t *testing.T, c notifyCase) *notifyRun {
+func newNotifyRun(t testing.TB, c notifyCase) *notifyRun {
 	r := &notifyRun{lab: newLab(t, c.Devices...), c: c}
 	r.installHandler(handlerPlan{Dump: c.Protocol, Does: map[string]string{"": c.HandlerDoes}})
 	r.writeConfig()

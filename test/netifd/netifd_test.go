@@ -1,0 +1,401 @@
+package netifd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/wgnetifd/wgnetifd/internal/ubus"
+	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
+	"github.com/wgnetifd/wgnetifd/test/ubusd"
+)
+
+// quietDump is a protocol whose handler does nothing by itself.
+var quietDump = json.RawMessage(`{"name":"elf","config":[["o",3]],"no-device":true,"available":true,"no-proto-task":true}`)
+
+const e0Config = "config interface 'e0'\n\toption proto 'elf'\n"
+
+// newBench is a lab with a broker whose netifd the test starts itself.
+func newBench(t *testing.T) *lab {
+	t.Helper()
+	needNamespaces(t)
+	l := newLab(t, "t0")
+	l.installHandler(handlerPlan{Dump: quietDump})
+	l.write(e0Config, "config", "network")
+	l.startBroker()
+	return l
+}
+
+func (l *lab) startBroker() *ubusd.Broker {
+	l.t.Helper()
+	broker, err := ubusd.Start(l.socket)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { broker.Close() })
+	return broker
+}
+
+func (l *lab) startNetifd(c Config) *Netifd {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	n, err := Start(ctx, c)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { n.Close() })
+	l.conn = ubus.Open(ubus.Options{Socket: l.socket})
+	l.t.Cleanup(func() { l.conn.Close() })
+	if err := l.conn.WaitFor(ctx, "network.interface.e0"); err != nil {
+		l.t.Fatal(err)
+	}
+	return n
+}
+
+// linkUp announces e0 on t0.
+func (l *lab) linkUp(more ...blobmsg.Field) int {
+	msg := blobmsg.Table{
+		{Name: "interface", Value: "e0"},
+		{Name: "action", Value: int32(0)},
+		{Name: "link-up", Value: true},
+		{Name: "ifname", Value: "t0"},
+		{Name: "ipaddr", Value: blobmsg.Array{blobmsg.Table{{Name: "ipaddr", Value: "10.9.0.2"}, {Name: "mask", Value: "24"}}}},
+	}
+	_, rc := l.call("network.interface", "notify_proto", append(msg, more...))
+	return rc
+}
+
+// addrs is the IPv4 addresses that the kernel has on t0.
+func (l *lab) addrs() []string {
+	var out []string
+	for _, a := range l.kernelState("t0").addr {
+		if a := a.(object); a["family"] == "inet" {
+			out = append(out, a["local"].(string))
+		}
+	}
+	return out
+}
+
+// wait waits until something is true.
+func (l *lab) wait(what string, is func() bool) {
+	l.t.Helper()
+	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			l.t.Fatalf("%s: not within 20 s", what)
+		}
+	}
+}
+
+func (l *lab) lines() []string { return l.fileLines(linesFile) }
+
+// SIGTERM runs no teardown and leaves everything where it is; the next netifd
+// begins with setup.
+func TestCloseLeavesTheInterface(t *testing.T) {
+	t.Parallel()
+	l := newBench(t)
+	n := l.startNetifd(l.config())
+	l.wait("setup", func() bool { return len(l.lines()) == 1 })
+	if rc := l.linkUp(); rc != 0 {
+		t.Fatalf("notify_proto: %d", rc)
+	}
+	if err := n.Close(); err != nil {
+		t.Error(err)
+	}
+	<-n.Done()
+	if err := errors.Join(n.Err(), n.Close()); err != nil {
+		t.Errorf("closed, and closed again: %v", err)
+	}
+	if err := n.Reload(t.Context()); err == nil {
+		t.Error("a netifd that is closed reloads")
+	}
+	if diff := gocmp.Diff([]string{"10.9.0.2"}, l.addrs()); diff != "" {
+		t.Errorf("addresses after close (-want +got):\n%s", diff)
+	}
+	l.startNetifd(l.config())
+	l.wait("second setup", func() bool { return len(l.lines()) == 2 })
+	if diff := gocmp.Diff([]string{"setup start", "setup start"}, l.lines()); diff != "" {
+		t.Errorf("handler (-want +got):\n%s", diff)
+	}
+}
+
+// A handler that runs is killed with netifd.
+func TestCloseKillsTheHandler(t *testing.T) {
+	t.Parallel()
+	l := newBench(t)
+	l.write(`{"Dump":`+string(quietDump)+`,"Does":{"setup":"exec sleep 30"}}`, planFile)
+	n := l.startNetifd(l.config())
+	l.wait("setup", func() bool { return len(l.handlerEvents()) >= 4 }) // dump, its end, setup, its shell
+	if err := n.Close(); err != nil {
+		t.Error(err)
+	}
+	l.wait("end of the handler", func() bool {
+		events := l.handlerEvents()
+		_, err := os.Stat("/proc/" + itoa(events[len(events)-1].Pid))
+		return err != nil
+	})
+	l.tidy()
+}
+
+func itoa(n int) string {
+	b, _ := json.Marshal(n)
+	return string(b)
+}
+
+// A netifd that is given a larger status than ubus takes falls over it.
+func TestCrashOnALargeStatus(t *testing.T) {
+	t.Parallel()
+	l := newBench(t)
+	n := l.startNetifd(l.config())
+	many := func(count int) blobmsg.Field {
+		return blobmsg.Field{Name: "routes", Value: generateRoutes(
+			blobmsg.Table{{Name: "generate", Value: int32(count)}, {Name: "first_host", Value: int32(0)}}, false)}
+	}
+	if rc := l.linkUp(many(9000)); rc != 0 {
+		t.Fatalf("9,000 routes: %d", rc)
+	}
+	if err := n.Err(); err != nil {
+		t.Fatalf("9,000 routes: %v", err)
+	}
+	l.linkUp(many(10500))
+	select {
+	case <-n.Done():
+	case <-time.After(20 * time.Second):
+		t.Fatal("10,500 routes: still alive")
+	}
+	if err := n.Err(); !errors.Is(err, ErrCrashed) || !strings.Contains(err.Error(), "e0") {
+		t.Errorf("10,500 routes: %v, want %v that names the interface", err, ErrCrashed)
+	}
+	if len(l.addrs()) != 1 {
+		t.Errorf("addresses after the crash: %q", l.addrs())
+	}
+}
+
+func TestStartWithoutUbusd(t *testing.T) {
+	t.Parallel()
+	needNamespaces(t)
+	l := newLab(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if n, err := Start(ctx, l.config()); err == nil {
+		n.Close()
+		t.Error("started without an ubusd")
+	}
+}
+
+// Without a configuration netifd waits for one, and Reload finds it.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	l := newBench(t)
+	if err := os.Remove(l.path("config", "network")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	n, err := Start(ctx, l.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	if err := n.Reload(ctx); err == nil {
+		t.Error("reload of a file that is not there")
+	}
+	// A line that cannot be read costs only itself.
+	l.write("bad line\n"+e0Config, "config", "network")
+	if err := n.Reload(ctx); err != nil {
+		t.Error(err)
+	}
+	l.wait("setup", func() bool { return slices.Equal(l.lines(), []string{"setup start"}) })
+}
+
+// When ubusd is restarted, netifd is there again and has lost nothing.
+func TestUbusdRestart(t *testing.T) {
+	t.Parallel()
+	needNamespaces(t)
+	l := newLab(t, "t0")
+	l.installHandler(handlerPlan{Dump: quietDump})
+	l.write(e0Config, "config", "network")
+	broker := l.startBroker()
+	l.startNetifd(l.config())
+	if rc := l.linkUp(); rc != 0 {
+		t.Fatalf("notify_proto: %d", rc)
+	}
+	if err := broker.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.startBroker()
+	l.wait("status", func() bool {
+		s := l.statusOf("e0")
+		return s != nil && s["up"] == true
+	})
+	if rc := l.linkUp(); rc != 0 {
+		t.Errorf("notify_proto after the restart: %d", rc)
+	}
+	if len(l.lines()) != 1 {
+		t.Errorf("handler: %q", l.lines())
+	}
+}
+
+// Listeners and subscribers hear of an interface that comes and goes.
+func TestNotifications(t *testing.T) {
+	t.Parallel()
+	l := newBench(t)
+	l.startNetifd(l.config())
+	var mu sync.Mutex
+	var heard []string
+	hear := func(what string) {
+		mu.Lock()
+		defer mu.Unlock()
+		heard = append(heard, what)
+	}
+	_, err := l.conn.Listen(t.Context(), "network.interface", func(event string, data blobmsg.Table) {
+		action, _ := data.String("action")
+		iface, _ := data.String("interface")
+		hear(event + " " + action + " " + iface)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.conn.Subscribe(t.Context(), "network.interface", func(method string, data blobmsg.Table) {
+		iface, _ := data.String("interface")
+		up, _ := data.Bool("up")
+		hear(method + " " + iface + map[bool]string{true: " up", false: " down"}[up])
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.linkUp()
+	l.linkUp(blobmsg.Field{Name: "data", Value: blobmsg.Table{{Name: "a", Value: "b"}}})
+	l.call("network.interface.e0", "down", nil)
+	want := []string{
+		"interface.down e0 down",
+		"interface.update e0 up",
+		"interface.update e0 up",
+		"network.interface ifdown e0",
+		"network.interface ifup e0",
+	}
+	l.wait("notifications", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		slices.Sort(heard)
+		// The second ifdown comes with the end of teardown.
+		return gocmp.Diff(want, slices.Compact(slices.Clone(heard))) == "" || len(heard) >= len(want)
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	for _, w := range want {
+		if !slices.Contains(heard, w) {
+			t.Errorf("%q was not told; heard %q", w, heard)
+		}
+	}
+}
+
+func TestHotplugCommandAndResolvConf(t *testing.T) {
+	t.Parallel()
+	l := newBench(t)
+	script := "#!/bin/sh\necho \"$1 $ACTION $INTERFACE $DEVICE $HOME\" >> '" + l.path("events") + "'\n"
+	if err := os.WriteFile(l.path("hotplug"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l.write(e0Config+"\tlist dns '9.9.9.9'\n", "config", "network")
+	c := l.config()
+	c.Hotplug, c.HotplugCommand, c.ResolvConf = nil, l.path("hotplug"), l.path("resolv.conf")
+	l.startNetifd(c)
+	l.linkUp(
+		blobmsg.Field{Name: "dns", Value: blobmsg.Array{"10.9.0.53", "fe80::53"}},
+		blobmsg.Field{Name: "dns_search", Value: blobmsg.Array{"lan.example"}},
+	)
+	want := "# Interface e0\nnameserver 9.9.9.9\nnameserver 10.9.0.53\nnameserver fe80::53%t0\nsearch lan.example\n"
+	got, err := os.ReadFile(l.path("resolv.conf"))
+	if diff := gocmp.Diff(want, string(got)); diff != "" || err != nil {
+		t.Errorf("resolv.conf: %v (-want +got):\n%s", err, diff)
+	}
+	l.wait("hotplug", func() bool { return len(l.fileLines("events")) > 0 })
+	if diff := gocmp.Diff([]string{"iface ifup e0 t0 /"}, l.fileLines("events")); diff != "" {
+		t.Errorf("hotplug (-want +got):\n%s", diff)
+	}
+	l.call("network.interface.e0", "down", nil)
+	l.wait("resolv.conf", func() bool {
+		b, err := os.ReadFile(l.path("resolv.conf"))
+		return err == nil && len(b) == 0
+	})
+}
+
+// What has a lifetime goes at its end.
+func TestLifetimes(t *testing.T) {
+	t.Parallel()
+	l := newBench(t)
+	l.startNetifd(l.config())
+	l.linkUp(
+		blobmsg.Field{Name: "ip6addr", Value: blobmsg.Array{blobmsg.Table{
+			{Name: "ipaddr", Value: "fd09::2"}, {Name: "mask", Value: "64"}, {Name: "valid", Value: int32(2)},
+		}}},
+		blobmsg.Field{Name: "routes", Value: blobmsg.Array{blobmsg.Table{
+			{Name: "target", Value: "10.20.0.0/16"}, {Name: "valid", Value: int32(2)},
+		}}},
+		blobmsg.Field{Name: "ip6prefix", Value: blobmsg.Array{"2001:db8:77::/48,1,2"}},
+	)
+	s := l.statusOf("e0")
+	for _, name := range []string{"ipv6-address", "route", "ipv6-prefix"} {
+		if list, _ := s[name].([]any); len(list) != 1 {
+			t.Errorf("%s: %v", name, s[name])
+		}
+	}
+	l.wait("end of the lifetimes", func() bool {
+		s := l.statusOf("e0")
+		k := l.kernelState("t0")
+		// The kernel's own subnet route has its end later.
+		static := slices.DeleteFunc(k.routes6, func(r any) bool { return r.(object)["protocol"] == "kernel" })
+		return isEmpty(s["ipv6-address"]) && isEmpty(s["route"]) && isEmpty(s["ipv6-prefix"]) &&
+			len(k.addr) == 1 && len(k.routes4) == 1 && len(static) == 0
+	})
+}
+
+// The order of writes: what is new is there before what is old goes.
+func TestNewRoutesComeBeforeOldOnesGo(t *testing.T) {
+	t.Parallel()
+	l := newBench(t)
+	l.startNetifd(l.config())
+	routes := func(targets ...string) blobmsg.Field {
+		var list blobmsg.Array
+		for _, target := range targets {
+			list = append(list, blobmsg.Table{{Name: "target", Value: target}})
+		}
+		return blobmsg.Field{Name: "routes", Value: list}
+	}
+	l.linkUp(routes("10.20.0.0/16", "10.21.0.0/16"))
+	monitor := exec.Command("ip", "monitor", "route")
+	var out strings.Builder
+	monitor.Stdout = &out
+	if err := monitor.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // it says nothing when it listens
+	l.linkUp(routes("10.21.0.0/16", "10.22.0.0/16"))
+	l.linkUp(routes("10.21.0.0/16", "10.22.0.0/16"))
+	time.Sleep(300 * time.Millisecond)
+	_ = monitor.Process.Kill()
+	_ = monitor.Wait() // of the kill
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		change, target := "add", strings.Fields(line)[0]
+		if target == "Deleted" {
+			change, target = "del", strings.Fields(line)[1]
+		}
+		if strings.HasPrefix(target, "10.2") { // not the kernel's own
+			got = append(got, change+" "+target)
+		}
+	}
+	if diff := gocmp.Diff([]string{"add 10.22.0.0/16", "del 10.20.0.0/16"}, got); diff != "" {
+		t.Errorf("kernel writes (-want +got):\n%s", diff)
+	}
+}
