@@ -210,14 +210,16 @@ func (r *router) until(ctx context.Context, action string) (time.Time, error) {
 	}
 }
 
-// lastWords returns the last line that was logged of the interface, by netifd or
-// by the handler.
+// lastWords returns the last line that the handler has logged, or else the last
+// of netifd about the interface.
 func (r *router) lastWords() string {
 	lines := r.netifd.log.lines()
 	slices.Reverse(lines)
-	for _, line := range lines {
-		if strings.Contains(line, iface) {
-			return fmt.Sprintf(" (log: %q)", line)
+	for _, sign := range []string{iface + " (", iface} { // the handler's are "wg0 (PID): …"
+		for _, line := range lines {
+			if strings.Contains(line, sign) {
+				return fmt.Sprintf(" (log: %q)", line)
+			}
 		}
 	}
 	return " (nothing in the log)"
