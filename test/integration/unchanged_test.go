@@ -121,7 +121,8 @@ func (l *lab) handle(action, iface string) {
 }
 
 // flood pings through the tunnel, and its result says whether no answer was
-// missing. It takes about a second.
+// missing. It takes about a second. Only the kernel can be held to every packet:
+// on a busy machine wireguard-go loses some when nothing changes at all.
 func (l *lab) flood(address string) (done chan error) {
 	l.t.Helper()
 	const count = "500"
@@ -129,7 +130,7 @@ func (l *lab) flood(address string) (done chan error) {
 	done = make(chan error, 1)
 	go func() {
 		out, err := cmd.CombinedOutput()
-		if err == nil && !strings.Contains(string(out), " "+count+" received") {
+		if err == nil && l.kernel && !strings.Contains(string(out), " "+count+" received") {
 			err = fmt.Errorf("packets were lost:\n%s", out)
 		}
 		done <- err
