@@ -15,7 +15,7 @@ import (
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
 
-// Dump is what the handler answers to `” dump`: one JSON object on one line, the
+// Dump is what the handler answers to dump: one JSON object on one line, the
 // flags real booleans, or netifd does not register it.
 //
 // config is empty on purpose. Announced options are handed to us in argv, which
