@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +37,7 @@ type engine struct {
 	lifetimes     *timer
 
 	after afterlife
+	dead  atomic.Bool // crashed: nothing is answered any more
 }
 
 // An afterlife is what is to be done when a life ends from within. Its functions
@@ -169,6 +171,7 @@ func (e *engine) restartSoon() {
 // crash ends the life where netifd itself would die.
 func (e *engine) crash(err error) {
 	e.logf("%v", err)
+	e.dead.Store(true)
 	e.loop.stop()
 	go e.after.crashed(err)
 }

@@ -335,6 +335,7 @@ func TestNotifyStepsAreUnderstood(t *testing.T) {
 	known := []string{
 		"step", "notify", "call", "command", "set_options", "wait_s", "rc", "status",
 		"addr", "routes4", "routes6", "t1", "rules", "hotplug", "handler",
+		"differs_in", "volatile", "description", "note", // say nothing of this netifd
 	}
 	for _, file := range notifyFiles(t, conformance.Dir(t, "netifd")) {
 		b, err := os.ReadFile(file)
