@@ -147,7 +147,7 @@ demo: setup build ## the main job, in network namespaces: router, client, ping, 
 
 .PHONY: bench
 bench: setup build ## benchmarks (BENCH=regexp), start time, binary size
-	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m $$(go list ./... | grep -v '/test/scale$$') # bench-scale has its own
 	scripts/start-time bin/wgnetifd
 	@$(MAKE) --no-print-directory size
 
