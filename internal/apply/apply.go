@@ -39,6 +39,9 @@ type System struct {
 // Network is told of addresses and routes of an interface: netifd, or the
 // kernel where there is no netifd.
 type Network interface {
+	// Running returns nil when the interface is up, or ErrNotUp, or why that is not
+	// known.
+	Running(ctx context.Context, r *Run, iface string) error
 	// Up announces the interface as it should be.
 	Up(ctx context.Context, r *Run) error
 	// Update announces it again, with more routes.
@@ -73,10 +76,19 @@ type Run struct {
 	uplinks []plan.Uplink // as they were before the tunnel's routes
 	routes  plan.Routes   // that are announced
 	waiting int           // peers whose routes are not, for want of an address
+	live    bool          // the daemon's: endpoints that the device has are not ours
 	// Created: the device was made by this run.
 	Created bool
-	// Wrote counts what was written to the device and to routes of ours.
-	Wrote int
+	// Moved are the peers for which the configuration has another endpoint than the
+	// one that was written last.
+	Moved []schema.Key
+	// Failed are problems that came up on the way, beside those of the configuration.
+	Failed []Problem
+	// Refused are the peers that the kernel did not take, and why.
+	Refused []*wgdev.PeerError
+	// Wrote counts what was written to the device and to routes of ours, Told how
+	// often netifd was told of the interface.
+	Wrote, Told int
 }
 
 // Up brings the interface up, or brings one that is up to what the configuration
@@ -149,6 +161,18 @@ func (r *Run) load(iface string) error {
 	if r.pkg, err = r.Dir.Load(schema.PackageName); err != nil {
 		return loadFailure(err)
 	}
+	if r.saved, err = r.State.Load(iface); err != nil {
+		r.Log.Warn("cannot read what was done before", "error", err)
+	}
+	_, alone := r.Net.(Kernel)
+	r.saved.Alone = alone
+	return r.interpret(iface)
+}
+
+// interpret plans the interface by the configuration that was read, and makes the
+// private key where there is none.
+func (r *Run) interpret(iface string) error {
+	var err error
 	if r.Conf, err = schema.Load(r.pkg, iface); err != nil {
 		return loadFailure(err)
 	}
@@ -169,13 +193,10 @@ func (r *Run) load(iface string) error {
 		r.Conf.PrivateKey = key
 		r.Log.Info("made a private key and saved it", "public_key", key.PublicKey().String())
 	}
-	if r.saved, err = r.State.Load(iface); err != nil {
-		r.Log.Warn("cannot read what was done before", "error", err)
-	}
 	if r.names, err = r.State.LoadNames(iface); err != nil {
 		r.Log.Warn("cannot read the last addresses of names", "error", err)
 	}
-	r.Want = plan.For(r.Conf, nil, plan.BudgetOf(r.pkg, r.Conf))
+	r.Want = plan.For(r.Conf, r.facts())
 	return nil
 }
 
@@ -195,6 +216,9 @@ func (r *Run) device(ctx context.Context) error {
 		have.Exists = true
 	}
 	r.Have = &have
+	if r.live {
+		r.keepEndpoints()
+	}
 	r.useKnown()
 	r.Changes = plan.Diff(r.Want, r.Have, r.saved.Applied, r.Now())
 	if err := r.configure(r.Changes); err != nil {
@@ -235,6 +259,7 @@ func (r *Run) configure(c plan.Changes) error {
 			rest = true
 			continue
 		}
+		r.Refused = append(r.Refused, peer)
 		r.Log.Error("the kernel refused a peer", "peer", peer.PublicKey.Short(), "error", peer.Err)
 	}
 	if rest {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/wgnetifd/wgnetifd/internal/netifd"
+	"github.com/wgnetifd/wgnetifd/internal/state"
 )
 
 // maxTold is how many errors of one interface netifd is told of. It keeps all of
@@ -25,6 +26,9 @@ var _ Network = Netifd{}
 // afterwards, a state without them goes first.
 func (n Netifd) Up(ctx context.Context, r *Run) error {
 	full := r.netifdState()
+	if r.live && !r.Created && r.saved.Announced == sumsOf(full) && r.addressesThere() {
+		return nil // netifd knows it, and a daemon that has nothing to say says nothing
+	}
 	s, err := n.Client.Status(ctx, r.Conf.Name)
 	switch {
 	case err != nil:
@@ -76,9 +80,11 @@ func (n Netifd) Update(ctx context.Context, r *Run) error {
 }
 
 func (n Netifd) update(ctx context.Context, r *Run, s *netifd.State) error {
+	r.Told++
 	if err := n.Client.Update(ctx, r.Conf.Name, s); err != nil {
 		return fail(CodeDevice, fmt.Errorf("netifd did not take the interface's state: %w", err))
 	}
+	r.saved.Announced = sumsOf(s)
 	return nil
 }
 
@@ -150,5 +156,21 @@ func (s *System) KeepRunning(ctx context.Context, iface string, client netifd.Cl
 		s.Log.Warn("cannot read the addresses of the device", "interface", iface, "error", err)
 	}
 	have = slices.DeleteFunc(have, func(a netip.Prefix) bool { return a.Addr().IsLinkLocalUnicast() })
+	s.forgetAnnounced(iface)
 	return client.Update(ctx, iface, &netifd.State{Device: iface, Addresses: have, External: true})
+}
+
+// forgetAnnounced makes the next run tell netifd everything.
+func (s *System) forgetAnnounced(iface string) {
+	unlock, err := s.State.Lock(iface)
+	if err != nil {
+		return
+	}
+	defer unlock()
+	if saved, err := s.State.Load(iface); err == nil && saved.Announced != (state.Sums{}) {
+		saved.Announced = state.Sums{}
+		if err := s.State.Save(iface, saved); err != nil {
+			s.Log.Warn("cannot save what was done", "interface", iface, "error", err)
+		}
+	}
 }

@@ -36,7 +36,16 @@ type State struct {
 	HostRoutes []plan.HostRoute
 	// KernelRoutes: routes through the device were made by us, not by netifd.
 	KernelRoutes bool
+	// Alone: `wgnetifd up` made the interface, netifd has no part in it.
+	Alone bool
+	// Announced are sums of what netifd was told last; empty: nothing, or by a
+	// version that did not note it.
+	Announced Sums
 }
+
+// Sums tell whether something differs from what netifd was told: one for the
+// addresses and prefixes, one for the routes.
+type Sums struct{ Addresses, Routes string }
 
 func (d Dir) path(iface, ext string) (string, error) {
 	if iface == "" || strings.ContainsAny(iface, "/\x00") || iface[0] == '.' {
@@ -102,6 +111,12 @@ func parse(data []byte) *State {
 		if len(words) == 1 && words[0] == "kernelroutes" {
 			s.KernelRoutes = true
 		}
+		if len(words) == 1 && words[0] == "alone" {
+			s.Alone = true
+		}
+		if len(words) == 3 && words[0] == "announced" {
+			s.Announced = Sums{Addresses: words[1], Routes: words[2]}
+		}
 		if len(words) != 4 {
 			continue
 		}
@@ -130,7 +145,7 @@ func parse(data []byte) *State {
 
 // bytes returns the state as text, the same for the same state.
 func (s *State) bytes() []byte {
-	lines := make([]string, 0, len(s.Applied)+len(s.HostRoutes)+1)
+	lines := make([]string, 0, len(s.Applied)+len(s.HostRoutes)+3)
 	for key, e := range s.Applied {
 		lines = append(lines, "endpoint "+key.String()+" "+e.Host+" "+strconv.Itoa(int(e.Port))+"\n")
 	}
@@ -143,6 +158,12 @@ func (s *State) bytes() []byte {
 	}
 	if s.KernelRoutes {
 		lines = append(lines, "kernelroutes\n")
+	}
+	if s.Alone {
+		lines = append(lines, "alone\n")
+	}
+	if a := s.Announced; a.Addresses != "" && a.Routes != "" {
+		lines = append(lines, "announced "+a.Addresses+" "+a.Routes+"\n")
 	}
 	slices.Sort(lines)
 	return []byte(strings.Join(lines, ""))
