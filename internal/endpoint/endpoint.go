@@ -54,6 +54,8 @@ type Config struct {
 	// Failback is how long the peer stays on another source before the first one is
 	// tried again; 0: until the other one fails.
 	Failback time.Duration
+	// Reach reports whether the uplink leads to an address; nil: to every one.
+	Reach func(netip.Addr) bool
 }
 
 // Reading is what the device shows of a peer.

@@ -44,7 +44,7 @@ type attempt struct {
 // math/rand/v2.Float64 does. What the device has is found out at the first step; an
 // endpoint that works is kept.
 func New(c Config, random func() float64) *Machine {
-	m := &Machine{failback: c.Failback, random: random, sources: make([]source, len(c.Sources)), tried: nowhere}
+	m := &Machine{failback: c.Failback, random: random, reach: c.Reach, sources: make([]source, len(c.Sources)), tried: nowhere}
 	for n, s := range c.Sources {
 		m.sources[n].Source = s
 	}
