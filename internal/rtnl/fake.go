@@ -11,10 +11,10 @@ import (
 	"github.com/wgnetifd/wgnetifd/internal/link"
 )
 
-// Op is one of the operations of Kernel.
+// Op is one of the operations of Kernel, Watcher and Ruler.
 type Op string
 
-// The operations that a Fake records and asks Fail about.
+// The operations that a Fake asks Fail about, and records where they write.
 const (
 	OpRoutes        Op = "routes"
 	OpReplaceRoute  Op = "replace route"
@@ -23,6 +23,10 @@ const (
 	OpAddAddress    Op = "add address"
 	OpDeleteAddress Op = "delete address"
 	OpLinks         Op = "links"
+	OpWatch         Op = "watch"
+	OpRules         Op = "rules"
+	OpAddRule       Op = "add rule"
+	OpDeleteRule    Op = "delete rule"
 )
 
 // Write is an operation that changed the kernel's configuration, or tried to.
@@ -31,9 +35,10 @@ type Write struct {
 	Route   Route        // of OpReplaceRoute and OpDeleteRoute
 	Device  string       // of OpAddAddress and OpDeleteAddress
 	Address netip.Prefix // likewise
+	Rule    Rule         // of OpAddRule and OpDeleteRule
 }
 
-// Fake is a Kernel in memory. A device that no test made with PutLink exists as
+// Fake is a Kernel, a Watcher and a Ruler in memory. A device that no test made with PutLink exists as
 // soon as it is named, unless Strict is set.
 type Fake struct {
 	// Strict makes operations on devices that PutLink did not make fail, as the
@@ -47,7 +52,9 @@ type Fake struct {
 	links     []Link
 	routes    map[routeID]Route
 	addresses map[string][]netip.Prefix
+	rules     []Rule
 	writes    []Write
+	watches   map[*fakeWatch]struct{}
 }
 
 var _ Kernel = (*Fake)(nil)
@@ -124,7 +131,7 @@ func (f *Fake) put(r Route) {
 // begin records a write and returns the error that the test wants, if any.
 func (f *Fake) begin(w Write) error {
 	switch w.Op {
-	case OpRoutes, OpAddresses, OpLinks:
+	case OpRoutes, OpAddresses, OpLinks, OpRules, OpWatch:
 	default:
 		f.writes = append(f.writes, w)
 	}
