@@ -70,13 +70,12 @@ type Run struct {
 	Changes plan.Changes
 	pkg     *uci.Package
 	saved   *state.State
-	names   state.Names   // last good addresses, from former runs
-	early   bool          // endpoints were written from names
-	lost    []netip.Addr  // endpoints that need a host route and get none
-	uplinks []plan.Uplink // as they were before the tunnel's routes
-	routes  plan.Routes   // that are announced
-	waiting int           // peers whose routes are not, for want of an address
-	live    bool          // the daemon's: endpoints that the device has are not ours
+	names   state.Names  // last good addresses, from former runs
+	early   bool         // endpoints were written from names
+	lost    []netip.Addr // endpoints that need a host route and get none
+	routes  plan.Routes  // that are announced
+	waiting int          // peers whose routes are not, for want of an address
+	live    bool         // the daemon's: endpoints that the device has are not ours
 	// Created: the device was made by this run.
 	Created bool
 	// Moved are the peers for which the configuration has another endpoint than the
@@ -111,7 +110,6 @@ func (s *System) Up(ctx context.Context, iface string, net Network) (*Run, error
 		return r, err
 	}
 	r.save()
-	r.rememberUplinks()
 	r.routes, r.waiting = r.Want.Reachable(r.Have)
 	if err := net.Up(ctx, r); err != nil {
 		r.undo()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
+	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
 
 // hostRoutes makes the host routes that endpoints need now and deletes those
@@ -73,7 +74,7 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 			have = append(have, plan.HostRoute{Dst: k.Dst.Addr(), Gateway: k.Gateway, Device: k.Device})
 		}
 	}
-	uplinks := slices.Concat(uplinksOf(table), r.uplinks)
+	uplinks := uplinksOf(table)
 	var uplink *string
 	if r.Conf.TunLink != "" && len(endpoints) > 0 {
 		device, err := r.Net.Uplink(ctx, r, r.Conf.TunLink)
@@ -87,28 +88,6 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 	return want, have, true
 }
 
-// rememberUplinks reads the uplinks before the tunnel's routes are announced,
-// where names are looked up afterwards: netifd puts a default route in place of
-// an uplink's with the same metric, and the endpoints would have no way any more.
-func (r *Run) rememberUplinks() {
-	r.uplinks = nil
-	if r.Conf.NoHostRoute || (r.Conf.TunLink == "" && len(r.mainRoutes()) == 0) {
-		return
-	}
-	named := func(w plan.Peer) bool {
-		e := w.Config.Endpoint
-		return !e.IsZero() && !e.Addr.IsValid()
-	}
-	if !slices.ContainsFunc(r.Want.Peers, named) {
-		return
-	}
-	table, err := r.Kernel.Routes(rtnl.TableMain)
-	if err != nil {
-		return // It is read once more, and the error logged then.
-	}
-	r.uplinks = uplinksOf(table)
-}
-
 // uplinksOf returns the routes of a table that are not our own.
 func uplinksOf(table []rtnl.Route) (uplinks []plan.Uplink) {
 	for _, k := range table {
@@ -120,10 +99,11 @@ func uplinksOf(table []rtnl.Route) (uplinks []plan.Uplink) {
 }
 
 // keepLost returns the host routes in have to endpoints that no uplink leads to
-// any more, and takes these endpoints for found. netifd puts a route in place of
-// one with the same destination, table and metric, whoever made it: the tunnel's
-// default route can take the uplink's away, and what was planned by that has to
-// stay. A route whose link went down is not in have: the kernel dropped it.
+// any more, and takes these endpoints for found. Others may take an uplink's
+// default route away while the uplink works: another VPN that puts its own in the
+// place, or the tunnel itself as another handler made it before
+// (openwrt/openwrt#20511). What was planned by that route has to stay. A route
+// whose link went down is not in have: the kernel dropped it.
 func (r *Run) keepLost(have []plan.HostRoute, uplink *string) (keep []plan.HostRoute) {
 	if len(r.lost) == 0 {
 		return nil
@@ -149,20 +129,9 @@ func (r *Run) keepLost(have []plan.HostRoute, uplink *string) (keep []plan.HostR
 func (r *Run) mainRoutes() []netip.Prefix {
 	all := slices.Concat(r.Want.Routes, r.Want.KernelRoutes)
 	return slices.DeleteFunc(all, func(p netip.Prefix) bool {
-		return !isMain(r.table(p.Addr()))
+		return !schema.IsMainTable(r.Conf.Table(p.Addr().Is6()))
 	})
 }
-
-// table returns the routing table of the interface's routes of the family of
-// addr, as configured.
-func (r *Run) table(addr netip.Addr) string {
-	if addr.Is4() {
-		return r.Conf.IP4Table
-	}
-	return r.Conf.IP6Table
-}
-
-func isMain(table string) bool { return table == "" || table == "main" || table == "254" }
 
 // dropHostRoutes deletes the host routes that were made for the interface.
 func (r *Run) dropHostRoutes(iface string) {

@@ -28,6 +28,7 @@ func TestAggregate(t *testing.T) {
 		{"a half that came of halves", []string{"10.0.0.0/25", "10.0.0.128/25", "10.0.1.0/24"}, []string{"10.0.0.0/23"}},
 		{"both families", []string{"fd00::/65", "10.0.0.0/9", "fd00:0:0:0:8000::/65", "10.128.0.0/9"}, []string{"10.0.0.0/8", "fd00::/64"}},
 		{"two halves of everything stay", []string{"0.0.0.0/1", "128.0.0.0/1"}, []string{"0.0.0.0/1", "128.0.0.0/1"}},
+		{"two halves of everything leave the others what they are", []string{"128.0.0.0/1", "0.0.0.0/1", "10.0.0.0/9", "10.128.0.0/9", "10.0.0.5/32"}, []string{"0.0.0.0/1", "10.0.0.0/8", "128.0.0.0/1"}},
 		{"a default route leaves the others what they are", []string{"0.0.0.0/0", "10.0.0.0/8"}, []string{"0.0.0.0/0", "10.0.0.0/8"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

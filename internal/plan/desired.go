@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/wgnetifd/wgnetifd/uci"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
 
@@ -27,8 +28,8 @@ type Desired struct {
 	// them ourselves.
 	KernelRoutes []netip.Prefix
 
-	conf   *schema.Interface
-	budget int
+	conf  *schema.Interface
+	facts Facts
 }
 
 // Peer is a peer as the device should have it.
@@ -46,10 +47,27 @@ type Peer struct {
 // Resolved holds the addresses that are known for host names of endpoints.
 type Resolved map[string]netip.Addr
 
-// For returns what the interface should look like. routeBudget is what the
-// routes may cost that netifd is told of; see RouteBudget. Peers that are
-// disabled or invalid are not in it.
-func For(c *schema.Interface, names Resolved, routeBudget int) *Desired {
+// Facts are what an interface should look like by, beside its own configuration.
+type Facts struct {
+	// Names are those that are known.
+	Names Resolved
+	// Budget is what the routes may cost that netifd is told of; see RouteBudget.
+	Budget int
+	// Halves are the families in which a default route is made as its two halves,
+	// 0.0.0.0/1 and 128.0.0.0/1 or ::/1 and 8000::/1: they lead to the same addresses,
+	// come before every default route, and take the place of none.
+	Halves Families
+}
+
+// FactsOf returns what the configuration says of an interface beside its own
+// sections. Names are not among it.
+func FactsOf(pkg *uci.Package, c *schema.Interface) Facts {
+	return Facts{Budget: BudgetOf(pkg, c), Halves: SharedDefaults(pkg, c)}
+}
+
+// For returns what the interface should look like. Peers that are disabled or
+// invalid are not in it.
+func For(c *schema.Interface, f Facts) *Desired {
 	d := &Desired{
 		Interface:   c.Name,
 		PrivateKey:  c.PrivateKey,
@@ -60,7 +78,7 @@ func For(c *schema.Interface, names Resolved, routeBudget int) *Desired {
 		IP6Prefixes: c.IP6Prefixes,
 		Peers:       make([]Peer, 0, len(c.Peers)),
 		conf:        c,
-		budget:      routeBudget,
+		facts:       f,
 	}
 	for n := range c.Peers {
 		p := &c.Peers[n]
@@ -72,11 +90,11 @@ func For(c *schema.Interface, names Resolved, routeBudget int) *Desired {
 			PublicKey:    p.PublicKey,
 			PresharedKey: p.PresharedKey,
 			Keepalive:    p.Keepalive,
-			Endpoint:     names.endpoint(p.Endpoint),
+			Endpoint:     f.Names.endpoint(p.Endpoint),
 			AllowedIPs:   p.AllowedIPs,
 		})
 	}
-	d.Routes, d.KernelRoutes = split(routes(c), routeBudget)
+	d.Routes, d.KernelRoutes = split(routes(c, f.Halves), f.Budget)
 	return d
 }
 
@@ -92,12 +110,12 @@ func (r Resolved) endpoint(e schema.Endpoint) netip.AddrPort {
 
 // routes returns the allowed IPs that are to be routed, each once, in the order
 // of the file.
-func routes(c *schema.Interface) []netip.Prefix {
-	return routesOf(c, func(*schema.Peer) bool { return true })
+func routes(c *schema.Interface, half Families) []netip.Prefix {
+	return routesOf(c, half, func(*schema.Peer) bool { return true })
 }
 
 // routesOf returns those of some of the peers.
-func routesOf(c *schema.Interface, of func(*schema.Peer) bool) []netip.Prefix {
+func routesOf(c *schema.Interface, half Families, of func(*schema.Peer) bool) []netip.Prefix {
 	routed := func(p *schema.Peer) bool { return p.Active() && p.RouteAllowedIPs && of(p) }
 	total := 0
 	for n := range c.Peers {
@@ -110,14 +128,24 @@ func routesOf(c *schema.Interface, of func(*schema.Peer) bool) []netip.Prefix {
 	}
 	out := make([]netip.Prefix, 0, total)
 	seen := make(map[netip.Prefix]struct{}, total)
+	put := func(dst netip.Prefix) {
+		if _, twice := seen[dst]; !twice {
+			seen[dst] = struct{}{}
+			out = append(out, dst)
+		}
+	}
 	add := func(list []netip.Prefix) {
 		for _, dst := range list {
-			if dst.Bits() == 0 && c.NoDefaultRoute {
-				continue
-			}
-			if _, twice := seen[dst]; !twice {
-				seen[dst] = struct{}{}
-				out = append(out, dst)
+			switch {
+			case dst.Bits() > 0:
+				put(dst)
+			case c.NoDefaultRoute:
+			case half.has(dst.Addr()):
+				for _, h := range halves(dst) {
+					put(h)
+				}
+			default:
+				put(dst)
 			}
 		}
 	}

@@ -37,9 +37,9 @@ func (d *Desired) Reachable(have *Actual) (Routes, int) {
 		return all, 0
 	}
 	var r Routes
-	r.Netifd, r.Ours = split(routesOf(d.conf, func(p *schema.Peer) bool {
+	r.Netifd, r.Ours = split(routesOf(d.conf, d.facts.Halves, func(p *schema.Peer) bool {
 		_, waits := waiting[p.PublicKey]
 		return !waits
-	}), d.budget)
+	}), d.facts.Budget)
 	return r, len(waiting)
 }

@@ -24,10 +24,11 @@ const (
 // LuCI asks for, is never answered again.
 const RouteBudget = 8000 * routeCost4
 
-// RouteCost returns what the routes cost that an interface asks for.
-func RouteCost(c *schema.Interface) int {
+// RouteCost returns what the routes cost that an interface of the configuration
+// asks for.
+func RouteCost(pkg *uci.Package, c *schema.Interface) int {
 	cost := 0
-	for _, dst := range routes(c) {
+	for _, dst := range routes(c, SharedDefaults(pkg, c)) {
 		cost += routeCost(dst)
 	}
 	return cost
@@ -89,13 +90,13 @@ func BudgetOf(pkg *uci.Package, c *schema.Interface) int {
 	if total <= RouteBudget/maxRouteCost {
 		return RouteBudget
 	}
-	costs := []int{RouteCost(c)}
+	costs := []int{RouteCost(pkg, c)}
 	for _, name := range schema.Names(pkg) {
 		if name == c.Name {
 			continue
 		}
 		if other, err := schema.Load(pkg, name); err == nil && !other.Disabled {
-			costs = append(costs, RouteCost(other))
+			costs = append(costs, RouteCost(pkg, other))
 		}
 	}
 	return RouteLimit(costs, RouteBudget)
@@ -107,7 +108,7 @@ type RouteNumbers struct{ Asked, Netifd, Ours int }
 
 // NumbersOf returns the numbers of interface c of the configuration.
 func NumbersOf(pkg *uci.Package, c *schema.Interface) RouteNumbers {
-	list := routes(c)
+	list := routes(c, SharedDefaults(pkg, c))
 	if len(list) == 0 {
 		return RouteNumbers{}
 	}
@@ -127,13 +128,14 @@ func split(list []netip.Prefix, budget int) (told, ours []netip.Prefix) {
 
 // aggregate returns the fewest prefixes that cover the same addresses: those that
 // another one covers go, and two halves become one. Two halves of everything stay
-// two: they are how users keep the default route of the uplink.
+// two, as they keep the default route of the uplink; and like a default route they
+// leave the others what they are.
 func aggregate(list []netip.Prefix) []netip.Prefix {
 	sorted := slices.Clone(list)
 	slices.SortFunc(sorted, netip.Prefix.Compare)
 	out := sorted[:0]
 	for _, p := range sorted {
-		if n := len(out); n > 0 && out[n-1].Bits() > 0 && out[n-1].Overlaps(p) {
+		if n := len(out); n > 0 && (out[n-1].Bits() > 1 && out[n-1].Overlaps(p) || out[n-1] == p) {
 			continue // the one before, which is shorter or the same, covers it
 		}
 		out = append(out, p)

@@ -123,7 +123,7 @@ func TestDiff(t *testing.T) {
 		}}
 	}
 	up := func(c *schema.Interface) plan.Actual {
-		return device(plan.Actual{Exists: true}, plan.Diff(plan.For(c, nil, plan.RouteBudget), &plan.Actual{Exists: true}, nil, now))
+		return device(plan.Actual{Exists: true}, plan.Diff(plan.For(c, plan.Facts{Budget: plan.RouteBudget}), &plan.Actual{Exists: true}, nil, now))
 	}
 	tests := []struct {
 		name   string
@@ -232,7 +232,7 @@ func TestDiff(t *testing.T) {
 			if tt.have != nil {
 				tt.have(&have)
 			}
-			want := plan.For(c, nil, plan.RouteBudget)
+			want := plan.For(c, plan.Facts{Budget: plan.RouteBudget})
 			got := plan.Diff(want, &have, nil, now)
 			if diff := cmp.Diff(tt.want, got, opts); diff != "" {
 				t.Errorf("changes (-want +got):\n%s", diff)
@@ -283,7 +283,7 @@ func TestRoaming(t *testing.T) {
 			have := plan.Actual{Exists: true, PrivateKey: key(99), Peers: []plan.ActualPeer{
 				{PublicKey: key(1), Endpoint: addrPort(tt.device), LastHandshake: tt.handshake},
 			}}
-			got := plan.Diff(plan.For(c, nil, plan.RouteBudget), &have, tt.applied, now)
+			got := plan.Diff(plan.For(c, plan.Facts{Budget: plan.RouteBudget}), &have, tt.applied, now)
 			if wrote := len(got.Peers) > 0; wrote != tt.write {
 				t.Errorf("writes: %v, want %v", wrote, tt.write)
 			}
@@ -296,7 +296,7 @@ func TestDiffEndpoints(t *testing.T) {
 		withEndpoint(peerConf(1), "a.example", 1), withEndpoint(peerConf(2), "b.example", 2),
 		withEndpoint(peerConf(3), "192.0.2.3", 3), peerConf(4),
 	}}
-	want := plan.For(c, plan.Resolved{"a.example": netip.MustParseAddr("192.0.2.1")}, plan.RouteBudget)
+	want := plan.For(c, plan.Facts{Names: plan.Resolved{"a.example": netip.MustParseAddr("192.0.2.1")}, Budget: plan.RouteBudget})
 	got := plan.DiffEndpoints(want, &plan.Actual{}, nil, now)
 	if diff := cmp.Diff([]plan.PeerChange{{PublicKey: key(1), Update: true, Endpoint: addrPort("192.0.2.1:1")}}, got, opts); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
@@ -315,6 +315,7 @@ func TestRoutes(t *testing.T) {
 		name   string
 		change func(c *schema.Interface)
 		limit  int
+		halves plan.Families
 		want   []string
 		kernel []string
 	}{
@@ -335,13 +336,36 @@ func TestRoutes(t *testing.T) {
 			c.Peers[0].AllowedIPs, c.Peers[0].LostIPs = prefixes("10.0.0.0/24"), prefixes("10.7.0.0/16")
 		}, want: []string{"10.0.0.0/24", "10.7.0.0/16"}},
 		{
+			name: "halves", limit: 100 * 124, halves: plan.Families{IPv4: true, IPv6: true}, change: func(*schema.Interface) {},
+			want: []string{"10.0.0.0/24", "0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1", "10.2.0.0/16"},
+		},
+		{
+			name: "halves of one family", limit: 100 * 124, halves: plan.Families{IPv6: true}, change: func(*schema.Interface) {},
+			want: []string{"10.0.0.0/24", "0.0.0.0/0", "::/1", "8000::/1", "10.2.0.0/16"},
+		},
+		{
+			name: "halves that stand there too", limit: 100 * 124, halves: plan.Families{IPv4: true}, change: func(c *schema.Interface) {
+				c.Peers[1].AllowedIPs = prefixes("0.0.0.0/1", "128.0.0.0/1")
+			},
+			want: []string{"10.0.0.0/24", "0.0.0.0/1", "128.0.0.0/1", "::/0"},
+		},
+		{
+			name: "halves and defaultroute 0", limit: 100 * 124, halves: plan.Families{IPv4: true, IPv6: true},
+			change: func(c *schema.Interface) { c.NoDefaultRoute = true },
+			want:   []string{"10.0.0.0/24", "10.2.0.0/16"},
+		},
+		{
+			name: "halves count as two", limit: 4 * 108, halves: plan.Families{IPv4: true}, change: func(*schema.Interface) {},
+			want: []string{"0.0.0.0/1", "10.0.0.0/24", "10.2.0.0/16", "128.0.0.0/1"}, kernel: []string{"::/0"},
+		},
+		{
 			name: "above the limit", limit: 2*108 + 124, change: func(*schema.Interface) {},
 			want: []string{"0.0.0.0/0", "10.0.0.0/24", "10.2.0.0/16"}, kernel: []string{"::/0"},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := plan.For(conf(tt.change), nil, tt.limit)
+			d := plan.For(conf(tt.change), plan.Facts{Budget: tt.limit, Halves: tt.halves})
 			if diff := cmp.Diff(prefixes(tt.want...), d.Routes, opts); diff != "" {
 				t.Errorf("routes (-want +got):\n%s", diff)
 			}
@@ -495,7 +519,7 @@ func FuzzDiff(f *testing.F) {
 				dev.Peers = append(dev.Peers, plan.ActualPeer{PublicKey: key(byte(p)), AllowedIPs: list})
 			}
 		}
-		d := plan.For(c, nil, plan.RouteBudget)
+		d := plan.For(c, plan.Facts{Budget: plan.RouteBudget})
 		after := device(dev, plan.Diff(d, &dev, nil, now))
 		if again := plan.Diff(d, &after, nil, now); !again.Empty() {
 			t.Errorf("the second time would write %+v", again)
@@ -531,7 +555,7 @@ func BenchmarkDiff(b *testing.B) {
 			pub := schema.Key{byte(k), byte(k >> 8), byte(k >> 16), 31: 1}
 			c.Peers = append(c.Peers, schema.Peer{PublicKey: pub, AllowedIPs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(k >> 16), byte(k >> 8), byte(k)}), 32)}})
 		}
-		d := plan.For(c, nil, plan.RouteBudget)
+		d := plan.For(c, plan.Facts{Budget: plan.RouteBudget})
 		empty := plan.Actual{}
 		full := device(plan.Actual{}, plan.Diff(d, &empty, nil, now))
 		b.Run("unchanged/peers="+itoa(n), func(b *testing.B) {

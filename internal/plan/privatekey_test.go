@@ -18,7 +18,7 @@ func TestPrivateKeyOfOthers(t *testing.T) {
 		t.Fatal("these are different keys")
 	}
 	conf := &schema.Interface{Name: "wg0", PrivateKey: raw}
-	want := plan.For(conf, nil, plan.RouteBudget)
+	want := plan.For(conf, plan.Facts{Budget: plan.RouteBudget})
 	have := plan.Actual{Exists: true}
 	first := plan.Diff(want, &have, nil, time.Unix(0, 0))
 	if first.PrivateKey == nil {

@@ -36,6 +36,10 @@ type State struct {
 	HostRoutes []plan.HostRoute
 	// KernelRoutes: routes through the device were made by us, not by netifd.
 	KernelRoutes bool
+	// Met are the families in which somebody else's default route had the
+	// interface's metric, which was MetMetric.
+	Met       plan.Families
+	MetMetric uint32
 	// Alone: `wgnetifd up` made the interface, netifd has no part in it.
 	Alone bool
 	// Announced are sums of what netifd was told last; empty: nothing, or by a
@@ -111,6 +115,9 @@ func parse(data []byte) *State {
 		if len(words) == 1 && words[0] == "kernelroutes" {
 			s.KernelRoutes = true
 		}
+		if len(words) == 2 {
+			s.met(words[0], words[1])
+		}
 		if len(words) == 1 && words[0] == "alone" {
 			s.Alone = true
 		}
@@ -143,6 +150,17 @@ func parse(data []byte) *State {
 	return s
 }
 
+// met reads a line `met4 METRIC` or `met6 METRIC`.
+func (s *State) met(word, text string) {
+	metric, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || word != "met4" && word != "met6" {
+		return
+	}
+	s.Met.IPv4 = s.Met.IPv4 || word == "met4"
+	s.Met.IPv6 = s.Met.IPv6 || word == "met6"
+	s.MetMetric = uint32(metric)
+}
+
 // bytes returns the state as text, the same for the same state.
 func (s *State) bytes() []byte {
 	lines := make([]string, 0, len(s.Applied)+len(s.HostRoutes)+3)
@@ -164,6 +182,13 @@ func (s *State) bytes() []byte {
 	}
 	if a := s.Announced; a.Addresses != "" && a.Routes != "" {
 		lines = append(lines, "announced "+a.Addresses+" "+a.Routes+"\n")
+	}
+	metric := strconv.FormatUint(uint64(s.MetMetric), 10)
+	if s.Met.IPv4 {
+		lines = append(lines, "met4 "+metric+"\n")
+	}
+	if s.Met.IPv6 {
+		lines = append(lines, "met6 "+metric+"\n")
 	}
 	slices.Sort(lines)
 	return []byte(strings.Join(lines, ""))

@@ -26,6 +26,8 @@ func sample() *State {
 			{Dst: netip.MustParseAddr("2001:db8::1"), Device: "br-lan"},
 		},
 		KernelRoutes: true,
+		Met:          plan.Families{IPv4: true},
+		MetMetric:    4294967295,
 		Alone:        true,
 		Announced:    Sums{Addresses: "1f", Routes: "2e"},
 	}
