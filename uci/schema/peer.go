@@ -195,6 +195,14 @@ var peerOptions = []option[Peer]{
 		Spec{Name: "description", Type: "text", Help: "Name of the peer for people."},
 		func(p *Peer, v string) error { p.Description = v; return nil },
 	},
+	// What the other side's own configuration says: kept with the peer so that its
+	// QR code and file are the same whenever they are shown (openwrt/luci#6050,
+	// openwrt/luci#7420). Nothing here acts on it.
+	{Spec{Name: "client_addresses", Type: "address[/length]", List: true, Help: "Addresses in the peer's own configuration. Empty: those of its allowed IPs that are single addresses."}, nil},
+	{Spec{Name: "client_dns", Type: "address or domain", List: true, Help: "DNS servers and search domains in the peer's own configuration."}, nil},
+	{Spec{Name: "client_allowed_ips", Type: "address[/length]", List: true, Help: "What the peer sends through the tunnel, in its own configuration. Empty: everything."}, nil},
+	{Spec{Name: "client_endpoint", Type: "name[:port] or address[:port]", Help: "Where the peer reaches this router, in its own configuration. Without a port: listen_port."}, nil},
+	{Spec{Name: "client_keepalive", Type: "seconds 0–65535", Help: "Persistent keepalive in the peer's own configuration. Empty: persistent_keepalive."}, nil},
 	{
 		Spec{Name: "disabled", Type: "boolean", Default: "0", Help: "1: leave the peer out, its configuration stays."},
 		func(p *Peer, v string) (err error) {
