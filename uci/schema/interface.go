@@ -23,6 +23,7 @@ type Interface struct {
 	IP6Prefixes []string // as netifd takes them: PREFIX[,preferred[,valid[,…]]]
 	NoHostRoute bool
 	TunLink     string // netifd's name of the uplink; empty: whichever the routes choose
+	ClockBypass bool
 
 	// What netifd acts on, read for routes and for `up`.
 	Metric         uint32
@@ -139,6 +140,16 @@ var interfaceOptions = []option[Interface]{
 			Help: "The interface, such as wan, that the encrypted packets leave through.",
 		},
 		func(i *Interface, v string) error { i.TunLink = v; return nil },
+	},
+	{
+		Spec{
+			Name: "clock_bypass", Type: "boolean", Default: "0", Daemon: true,
+			Help: "1: until the clock of this router is set, its own NTP and DNS questions go past a tunnel that takes everything. Without the right time the tunnel cannot come up.",
+		},
+		func(i *Interface, v string) (err error) {
+			i.ClockBypass, err = parseBool(v)
+			return err
+		},
 	},
 	{
 		Spec{
