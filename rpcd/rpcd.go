@@ -1,6 +1,9 @@
 // Package rpcd is the exec plugin /usr/libexec/rpcd/luci.wireguard, the backend
 // of LuCI's WireGuard pages: `list` names the methods, `call METHOD` reads its
 // arguments as JSON from standard input and prints one JSON object.
+//
+// What the daemon knows it is asked for. While it does not run, the kernel and the
+// configuration answer, in the same shapes; docs/ubus.md has them.
 package rpcd
 
 import (
@@ -24,10 +27,20 @@ const maxInput = 65536
 
 // Plugin serves rpcd's calls.
 type Plugin struct {
+	// Collect takes a snapshot of one interface, or of all.
 	Collect func(ctx context.Context, iface string) (*status.Snapshot, error)
-	Stdin   io.Reader
-	Stdout  io.Writer
-	Log     *logline.Logger
+	// Daemon is nil where there cannot be one.
+	Daemon Daemon
+	// Config reads an interface of the configuration.
+	Config func(iface string) (*schema.Interface, error)
+	Stdin  io.Reader
+	Stdout io.Writer
+	Log    *logline.Logger
+}
+
+// Daemon is asked first. Its error matches status.ErrNoDaemon when it cannot be.
+type Daemon interface {
+	Call(ctx context.Context, method string, args blobmsg.Table) (blobmsg.Table, error)
 }
 
 // method is one method of the object. args are the samples that `list` shows:
@@ -38,7 +51,7 @@ type method struct {
 	call func(p *Plugin, ctx context.Context, args blobmsg.Table) (blobmsg.Table, error)
 }
 
-// The first four are those of LuCI's stock backend, in its shapes.
+// The first five are those of LuCI's stock backend, in its shapes.
 var methods = []method{
 	{"generateKeyPair", nil, func(*Plugin, context.Context, blobmsg.Table) (blobmsg.Table, error) {
 		return keyPair(apply.NewPrivateKey()), nil
@@ -47,8 +60,15 @@ var methods = []method{
 		return blobmsg.Table{{Name: "psk", Value: apply.NewPresharedKey().String()}}, nil
 	}},
 	{"getPublicAndPrivateKeyFromPrivate", blobmsg.Table{{Name: "privkey", Value: ""}}, fromPrivate},
+	{"getNextPeerAddress", blobmsg.Table{{Name: "interface", Value: ""}, {Name: "reserved", Value: blobmsg.Array{}}}, (*Plugin).nextAddress},
 	{"getWgInstances", nil, (*Plugin).instances},
-	{"status", blobmsg.Table{{Name: "interface", Value: ""}, {Name: "offset", Value: 0}, {Name: "limit", Value: 0}}, (*Plugin).status},
+
+	{"status", status.QueryArgs, (*Plugin).peers},
+	{"peers", status.QueryArgs, (*Plugin).peers},
+	{"peer", status.PeerRefArgs, (*Plugin).peer},
+	{"history", blobmsg.Table{{Name: "interface", Value: ""}, {Name: "public_key", Value: ""}, {Name: "step", Value: ""}}, (*Plugin).history},
+	{"reload", blobmsg.Table{{Name: "interface", Value: ""}}, (*Plugin).reload},
+	{"resolve", blobmsg.Table{{Name: "interface", Value: ""}, {Name: "public_key", Value: ""}}, (*Plugin).resolve},
 }
 
 var (
@@ -138,33 +158,4 @@ func fromPrivate(_ *Plugin, _ context.Context, args blobmsg.Table) (blobmsg.Tabl
 		return nil, fmt.Errorf("privkey: %w", err)
 	}
 	return keyPair(key), nil
-}
-
-func (p *Plugin) status(ctx context.Context, args blobmsg.Table) (blobmsg.Table, error) {
-	iface, _ := args.String("interface")
-	offset, err := number(args, "offset")
-	if err != nil {
-		return nil, err
-	}
-	limit, err := number(args, "limit")
-	if err != nil {
-		return nil, err
-	}
-	snap, err := p.Collect(ctx, iface)
-	if err != nil {
-		return nil, err
-	}
-	return snap.Table(status.Page{Offset: offset, Limit: limit}), nil
-}
-
-// number returns a count among the arguments, 0 when it is not there.
-func number(args blobmsg.Table, name string) (int, error) {
-	if args.Get(name) == nil {
-		return 0, nil
-	}
-	n, ok := args.Int(name)
-	if !ok || n < 0 || n > 1<<30 {
-		return 0, errors.New(name + ": a whole number from 0 on is right here")
-	}
-	return int(n), nil
 }

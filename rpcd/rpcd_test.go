@@ -62,10 +62,17 @@ func TestList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	query := map[string]any{"interface": "", "state": "", "text": "", "sort": "", "reverse": false, "offset": 0.0, "limit": 0.0}
 	want := map[string]any{
 		"generateKeyPair": map[string]any{}, "generatePsk": map[string]any{}, "getWgInstances": map[string]any{},
 		"getPublicAndPrivateKeyFromPrivate": map[string]any{"privkey": ""},
-		"status":                            map[string]any{"interface": "", "offset": 0.0, "limit": 0.0},
+		"getNextPeerAddress":                map[string]any{"interface": "", "reserved": []any{}},
+		"status":                            query,
+		"peers":                             query,
+		"peer":                              map[string]any{"interface": "", "public_key": "", "section": ""},
+		"history":                           map[string]any{"interface": "", "public_key": "", "step": ""},
+		"reload":                            map[string]any{"interface": ""},
+		"resolve":                           map[string]any{"interface": "", "public_key": ""},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("list (-want +got):\n%s", diff)
@@ -109,7 +116,17 @@ func TestBadCalls(t *testing.T) {
 		{`[1]`, "generatePsk", "arguments: this is not a JSON object"},
 		{`{"offset":-1}`, "status", "offset: a whole number from 0 on is right here"},
 		{`{"limit":"x"}`, "status", "limit: a whole number from 0 on is right here"},
+		{`{"sort":"size"}`, "peers", "sort: one of section, name, state, handshake, rx, tx, endpoint is right here"},
+		{`{"state":"up"}`, "peers", "state: one or more of stale, connecting, unresolved, invalid, down, waiting, idle, connected, disabled are right here"},
+		{`{"text":7}`, "peers", "text: a text is right here"},
 		{`{"interface":"nope"}`, "status", status.ErrNoInterface.Error()},
+		{`{"interface":"wg0"}`, "peer", "public_key: the public key of a peer, or its section, is right here"},
+		{`{"public_key":"` + peerKey + `"}`, "peer", "interface: the name of an interface is right here"},
+		{`{"interface":"wg0","public_key":"x"}`, "peer", "public_key: " + schema.ErrKey.Error()},
+		{`{"interface":"wg0","public_key":"` + peerKey + `"}`, "peer", "wg0: " + status.ErrNoInterface.Error()},
+		{`{"interface":"wg0"}`, "history", status.ErrNoDaemon.Error()},
+		{`{}`, "reload", status.ErrNoDaemon.Error()},
+		{`{"interface":"wg0","public_key":"hush"}`, "resolve", "public_key: " + schema.ErrKey.Error()},
 		{`{}`, "reboot", "reboot: no such method"},
 		{`{"a":"` + strings.Repeat("x", 1<<16) + `"}`, "status", "arguments: 64 KiB or more; rpcd cuts them off there, send less at once"},
 	} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,10 +14,12 @@ import (
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
 	"github.com/wgnetifd/wgnetifd/internal/status"
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
+	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/internal/wgdev"
 	"github.com/wgnetifd/wgnetifd/proto"
 	"github.com/wgnetifd/wgnetifd/rpcd"
 	"github.com/wgnetifd/wgnetifd/uci"
+	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
 
 // busTime is how long a status waits for ubus: it has more to show than netifd
@@ -81,8 +84,31 @@ func plugin(log *logline.Logger) *rpcd.Plugin {
 		Collect: func(ctx context.Context, iface string) (*status.Snapshot, error) {
 			return sources(ctx, "").Collect(ctx, iface)
 		},
+		Daemon: daemonClient{},
+		Config: func(iface string) (*schema.Interface, error) {
+			pkg, err := configDir("").Load(schema.PackageName)
+			if err != nil {
+				return nil, err
+			}
+			return schema.Load(pkg, iface)
+		},
 		Stdin:  os.Stdin,
 		Stdout: os.Stdout,
 		Log:    log,
 	}
+}
+
+// daemonClient asks the daemon over ubus.
+type daemonClient struct{}
+
+// Call implements rpcd.Daemon.
+func (daemonClient) Call(ctx context.Context, method string, args blobmsg.Table) (blobmsg.Table, error) {
+	dialCtx, cancel := context.WithTimeout(ctx, busTime)
+	defer cancel()
+	conn, err := ubus.Dial(dialCtx, ubus.DefaultSocket)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%w)", status.ErrNoDaemon, err)
+	}
+	defer conn.Close()
+	return status.Client{Bus: conn}.Call(ctx, method, args)
 }

@@ -1,8 +1,10 @@
 // Package status is what the program shows of interfaces and peers: one snapshot
 // for the command line, ubus, rpcd and LuCI, with one word for the state of each
-// peer and the reason for it.
+// peer, one for the reason, and a sentence that says what to do.
 //
-// A snapshot never holds a private or a preshared key.
+// [Build] makes an interface of facts that somebody else has gathered: the daemon,
+// which has them, or [Sources.Collect], which reads them. A snapshot never holds a
+// private or a preshared key.
 package status
 
 import (
@@ -17,11 +19,27 @@ import (
 // Snapshot is the state of all interfaces at one moment.
 type Snapshot struct {
 	// Time by the router's clock.
-	Time time.Time
+	Time  time.Time
+	Clock Clock
+	// Daemon: the daemon took the snapshot, or was asked.
+	Daemon bool
 	// ConfigError is why the configuration cannot be read; then only what the
 	// kernel has is shown.
 	ConfigError error
 	Interfaces  []Interface
+}
+
+// Clock says how far the router's clock is to be believed. It is a clock.State.
+type Clock struct {
+	Set          bool // somebody has set it, and it is right as far as can be known
+	Synchronised bool // NTP keeps it right at this moment
+	Past         bool // it is before the program was built, and so certainly wrong
+}
+
+// Rate is how much an interface or a peer moves.
+type Rate struct {
+	Measured bool   // the others mean something
+	Rx, Tx   uint64 // bytes a second
 }
 
 // Interface is one WireGuard interface, configured or merely there.
@@ -32,11 +50,17 @@ type Interface struct {
 	Disabled   bool
 	// Up: the device is there and up, and netifd, where it runs, says so too.
 	Up bool
-	// Reason says why the interface is not up; empty while it is.
-	Reason string
+
+	State  InterfaceState
+	Reason InterfaceReason
+	// Detail says what is the matter and what to do; empty while the interface is
+	// up.
+	Detail string
+
 	// Uptime in seconds as netifd counts it; 0 without netifd.
 	Uptime int64
 
+	Index      int        // in the kernel; 0: there is no device
 	PublicKey  schema.Key // zero: not known
 	ListenPort uint16
 	FwMark     uint32
@@ -44,6 +68,7 @@ type Interface struct {
 	Addresses  []netip.Prefix
 	// Routes of the configuration, where they are made.
 	Routes plan.RouteNumbers
+	Rate   Rate
 
 	Peers []Peer
 	// Problems of the configuration, those of the peers included.
@@ -82,12 +107,15 @@ type Peer struct {
 	InKernel bool // it is in the device
 	// Section as `uci show network` prints it; empty: not in the configuration.
 	Section         string
+	Description     string
 	PublicKey       schema.Key // zero: the configuration has none that is valid
 	HasPresharedKey bool
 	RouteAllowedIPs bool
 
 	State  State
-	Reason string
+	Reason Reason
+	// Err is why a name has no address, with ReasonNoAddress; nil: not known.
+	Err error
 
 	// EndpointHost and EndpointPort as configured.
 	EndpointHost string
@@ -97,51 +125,13 @@ type Peer struct {
 	AllowedIPs    []netip.Prefix
 	Keepalive     uint16    // seconds; 0: off
 	LastHandshake time.Time // zero: never
-	// Age of the last handshake by the router's clock; negative: never, or the
-	// clock was set back since.
+	// Age of the last handshake; negative: never, or the clock was set back since.
 	Age              time.Duration
 	RxBytes, TxBytes uint64
+	Rate             Rate
 	Problems         []*schema.Problem
-}
 
-// State is the state of a peer, a word for programs.
-type State string
-
-// The states of a peer. "Up" never means a handshake some day.
-const (
-	Disabled   State = "disabled"   // switched off in the configuration
-	Invalid    State = "invalid"    // left out, the configuration is wrong
-	Down       State = "down"       // the interface is not up
-	Unresolved State = "unresolved" // the endpoint's name has no address yet
-	Waiting    State = "waiting"    // no endpoint: the other side must start
-	Connecting State = "connecting" // an endpoint and no handshake so far
-	Connected  State = "connected"  // a handshake within 180 s
-	Idle       State = "idle"       // an older one
-)
-
-// stateOf decides the state of a peer of an interface that is up or not.
-func stateOf(p *Peer, active, disabled, up bool) (State, string) {
-	switch {
-	case disabled:
-		return Disabled, "switched off in the configuration"
-	case !active:
-		for _, problem := range p.Problems {
-			if problem.Level != schema.Note {
-				return Invalid, problem.Error()
-			}
-		}
-		return Invalid, "left out, the configuration is wrong"
-	case !up:
-		return Down, "the interface is not up"
-	case p.Age >= 0 && p.Age < plan.HandshakeValid:
-		return Connected, ""
-	case !p.LastHandshake.IsZero():
-		return Idle, "no handshake within the last three minutes; one is made when there is something to send"
-	case p.Endpoint.IsValid():
-		return Connecting, "no handshake so far: is the other side up, does it have our public key, and does UDP to " + p.Endpoint.String() + " get through?"
-	case p.EndpointHost != "":
-		return Unresolved, "no address was found for " + p.EndpointHost
-	default:
-		return Waiting, "no endpoint is configured: the other side has to start"
-	}
+	conf   *schema.Peer // nil: not configured
+	clock  Clock
+	detail string // somebody else's sentence, in place of our own
 }

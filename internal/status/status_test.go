@@ -150,7 +150,7 @@ func TestTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := blobmsg.AppendJSON(nil, snap.Table(status.Page{}))
+	text := blobmsg.AppendJSON(nil, snap.All())
 	for _, secret := range []string{privKey, psk} {
 		if strings.Contains(string(text), secret) {
 			t.Error("a secret key is in the status")
@@ -161,7 +161,7 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if *update {
-		if err := os.WriteFile("testdata/status.json", append(blobmsg.AppendJSONIndent(nil, snap.Table(status.Page{})), '\n'), 0o644); err != nil {
+		if err := os.WriteFile("testdata/status.json", append(blobmsg.AppendJSONIndent(nil, snap.All()), '\n'), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -175,144 +175,6 @@ func TestTable(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("table (-want +got):\n%s\n%s", diff, text)
-	}
-}
-
-// TestStates: one word and a reason for each peer.
-func TestStates(t *testing.T) {
-	tests := []struct {
-		name   string
-		peer   string
-		device *plan.ActualPeer
-		down   bool
-		want   status.State
-	}{
-		{name: "handshake just now", device: &plan.ActualPeer{LastHandshake: now}, want: status.Connected},
-		{name: "handshake 179 s ago", device: &plan.ActualPeer{LastHandshake: now.Add(-179 * time.Second)}, want: status.Connected},
-		{name: "handshake 180 s ago", device: &plan.ActualPeer{LastHandshake: now.Add(-180 * time.Second)}, want: status.Idle},
-		{name: "handshake in the future", device: &plan.ActualPeer{LastHandshake: now.Add(time.Hour)}, want: status.Idle},
-		{name: "never, endpoint known", peer: "option endpoint_host '192.0.2.1'", device: &plan.ActualPeer{Endpoint: netip.MustParseAddrPort("192.0.2.1:1")}, want: status.Connecting},
-		{name: "never, no address for the name", peer: "option endpoint_host 'x.example'", device: &plan.ActualPeer{}, want: status.Unresolved},
-		{name: "never, no endpoint", device: &plan.ActualPeer{}, want: status.Waiting},
-		{name: "interface down", down: true, device: &plan.ActualPeer{LastHandshake: now}, want: status.Down},
-		{name: "disabled", peer: "option disabled 1", want: status.Disabled},
-		{name: "invalid", peer: "option allowed_ips 10.0.0.0/33", want: status.Invalid},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			src, devices, _ := sources(t, "config interface wg0\n option proto wireguard\n option private_key "+privKey+
-				"\nconfig wireguard_wg0\n option public_key "+peerKey1+"\n "+tt.peer+"\n")
-			dev := plan.Actual{Exists: true, Up: !tt.down}
-			if tt.device != nil {
-				tt.device.PublicKey = key(t, peerKey1)
-				dev.Peers = []plan.ActualPeer{*tt.device}
-			}
-			devices.Put("wg0", dev)
-			snap, err := src.Collect(context.Background(), "wg0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := snap.Interfaces[0].Peers[0]
-			if p.State != tt.want || (p.Reason == "") != (tt.want == status.Connected) {
-				t.Errorf("state %s, reason %q; want %s", p.State, p.Reason, tt.want)
-			}
-		})
-	}
-}
-
-// TestPages: every peer is on exactly one page, pages are bounded, also where
-// the peers have long texts.
-func TestPages(t *testing.T) {
-	const peers = 1234
-	var b strings.Builder
-	b.WriteString("config interface wg0\n option proto wireguard\n option private_key " + privKey + "\n")
-	for n := range peers {
-		k := schema.Key{byte(n), byte(n >> 8), 31: 1}
-		fmt.Fprintf(&b, "config wireguard_wg0\n option public_key %s\n option description '%s'\n", k, strings.Repeat("x", 3000))
-	}
-	src, _, _ := sources(t, b.String())
-	snap, err := src.Collect(context.Background(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, limit := range []int{0, 1000, 7} {
-		seen := map[string]bool{}
-		for offset := 0; ; {
-			table := snap.Table(status.Page{Offset: offset, Limit: limit})
-			if n := len(blobmsg.AppendJSON(nil, table)); n > 768<<10 {
-				t.Fatalf("limit %d: a page of %d bytes", limit, n)
-			}
-			if total, _ := table.Int("total"); total != peers {
-				t.Fatalf("total is %d", total)
-			}
-			ifaces, _ := table.Table("interfaces")
-			wg0, _ := ifaces.Table("wg0")
-			list, _ := wg0.Array("peers")
-			for _, p := range list {
-				k, _ := p.(blobmsg.Table).String("public_key")
-				if seen[k] {
-					t.Fatalf("limit %d: %s is there twice", limit, k)
-				}
-				seen[k] = true
-			}
-			next, more := table.Int("next")
-			if !more {
-				break
-			}
-			if int(next) <= offset {
-				t.Fatalf("limit %d: no progress at %d", limit, offset)
-			}
-			offset = int(next)
-		}
-		if len(seen) != peers {
-			t.Errorf("limit %d: %d peers on all pages, want %d", limit, len(seen), peers)
-		}
-	}
-	all, _ := snap.All().Table("interfaces")
-	wg0, _ := all.Table("wg0")
-	if list, _ := wg0.Array("peers"); len(list) != peers {
-		t.Errorf("All has %d peers", len(list))
-	}
-}
-
-// TestWhyDown: an interface that is not up says why.
-func TestWhyDown(t *testing.T) {
-	const wg0 = "config interface wg0\n option proto wireguard\n"
-	tests := []struct {
-		name, config string
-		dev          *plan.Actual
-		netifd       bus
-		want         string
-	}{
-		{name: "disabled", config: wg0 + " option disabled 1\n", want: "disabled in the configuration"},
-		{name: "bad key", config: wg0 + " option private_key hush\n", want: "network.wg0.private_key: " + schema.ErrKey.Error()},
-		{name: "never brought up", config: wg0, want: "it was not brought up: ifup wg0"},
-		{name: "device down", config: wg0, dev: &plan.Actual{Exists: true}, want: "its device is down"},
-		{name: "netifd says down", config: wg0, dev: &plan.Actual{Exists: true, Up: true}, netifd: bus{"wg0": {{Name: "up", Value: false}}}, want: "netifd took it down"},
-		{name: "netifd at work", config: wg0, dev: &plan.Actual{Exists: true, Up: true}, netifd: bus{"wg0": {{Name: "pending", Value: true}}}, want: "netifd is bringing it up"},
-		{name: "device gone", config: wg0, netifd: bus{"wg0": {{Name: "up", Value: true}}}, want: "its device is gone although netifd says up: ifup wg0"},
-		{name: "netifd does not know it", config: wg0, netifd: bus{}, want: "netifd does not know the interface yet: /etc/init.d/network reload"},
-		{name: "error of netifd", config: wg0, want: "the kernel has no WireGuard", netifd: bus{"wg0": {{Name: "errors", Value: blobmsg.Array{
-			blobmsg.Table{{Name: "subsystem", Value: "wireguard"}, {Name: "code", Value: "NO_WIREGUARD"}, {Name: "data", Value: blobmsg.Array{"the kernel has no WireGuard"}}},
-		}}}}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			src, devices, _ := sources(t, tt.config)
-			if tt.dev != nil {
-				devices.Put("wg0", *tt.dev)
-			}
-			if tt.netifd != nil {
-				src.Netifd = &netifd.Client{Bus: tt.netifd}
-			}
-			snap, err := src.Collect(context.Background(), "wg0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if i := snap.Interfaces[0]; i.Up || i.Reason != tt.want {
-				t.Errorf("up %v, reason %q; want %q", i.Up, i.Reason, tt.want)
-			}
-		})
 	}
 }
 

@@ -3,192 +3,228 @@ package status
 import (
 	"math"
 	"net/netip"
+	"strings"
 
+	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
 
-// Bounds of one reply. rpcd goes off the bus with a reply of more than 1 MiB; a
-// peer with long texts and many allowed IPs stays within a hundredth of that.
+// The names and kinds of all fields stand in docs/ubus.md.
+
 const (
-	// DefaultLimit is how many peers a page holds when nobody says.
-	DefaultLimit = 100
-	// MaxLimit is how many it holds at most.
-	MaxLimit = 500
-	// maxList is how many allowed IPs of a peer, or problems, one reply lists.
-	maxList = 50
-	// pageBytes of JSON are when a page ends early.
-	pageBytes = 512 << 10
+	// maxReply is how many bytes a reply has at most, as JSON and as blobmsg: with
+	// one of more than 1 MiB rpcd itself goes off the bus, and ubusd drops the
+	// connection.
+	maxReply = 900 << 10
+
+	// maxName is how many bytes of a name, a section or a description are shown.
+	maxName = 200
+	// maxText is the same for sentences of errors.
+	maxText = 600
 )
 
-// Page selects peers of all interfaces of a snapshot, counted through in order.
-type Page struct {
-	Offset, Limit int
-}
+// bounds say how long the lists of a reply may be.
+type bounds struct{ allowedIPs, problems, errors, addresses, text int }
 
-// Table returns the snapshot as ubus and JSON carry it:
-//
-//	{"time": SECONDS, "total": PEERS, "offset": N, "limit": N, "next": N,
-//	 "config_error": TEXT, "interfaces": {NAME: {…, "peers": [{…}]}}}
-//
-// "next" is the offset of the next page and is left out on the last one. Each
-// interface and each peer holds what LuCI's stock method shows under the names
-// that it has there, and more.
-func (s *Snapshot) Table(page Page) blobmsg.Table {
-	page.Offset = max(page.Offset, 0)
-	if page.Limit <= 0 {
-		page.Limit = DefaultLimit
-	}
-	page.Limit = min(page.Limit, MaxLimit)
-	return s.table(page, bounds{list: maxList, bytes: pageBytes})
-}
+var (
+	pageBounds = bounds{allowedIPs: 10, problems: 3, errors: 10, addresses: 50, text: maxName}
+	peerBounds = bounds{allowedIPs: 500, problems: 50, text: 4096}
+	fullBounds = bounds{math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt}
+)
+
+// interfaceProblems is how many problems of an interface a page lists: its own and
+// those of its peers.
+const interfaceProblems = 10
 
 // All returns the snapshot with all peers and all lists in full, for a file or a
-// pipe; over a bus it would be too long.
+// pipe; over a bus it would be too long. Peers stand with their interfaces:
+//
+//	{"time": …, "interfaces": {NAME: {…, "peers": [{…}]}}}
+//
+// with the fields of PeersTable.
 func (s *Snapshot) All() blobmsg.Table {
-	return s.table(Page{Limit: math.MaxInt}, bounds{list: math.MaxInt, bytes: math.MaxInt})
-}
-
-// bounds keep a reply short: how long a list may be, and when a page is full.
-type bounds struct{ list, bytes int }
-
-func (s *Snapshot) table(page Page, b bounds) blobmsg.Table {
-	total, shown, size := 0, 0, 0
-	full := false
 	ifaces := make(blobmsg.Table, 0, len(s.Interfaces))
+	total := 0
 	for n := range s.Interfaces {
 		i := &s.Interfaces[n]
-		peers := blobmsg.Array{}
+		peers := make(blobmsg.Array, 0, len(i.Peers))
 		for k := range i.Peers {
-			at := total + k
-			if at < page.Offset || full {
-				continue
-			}
-			if full = shown == page.Limit || size > b.bytes; full {
-				continue
-			}
-			p := i.Peers[k].table(b)
-			size += jsonLen(p)
-			peers = append(peers, p)
-			shown++
+			peers = append(peers, i.Peers[k].table(i.Name, fullBounds))
 		}
-		total += len(i.Peers)
-		t := i.table(b)
-		if size += jsonLen(t); size > b.bytes {
-			t = i.table(bounds{}) // no lists: their lengths have to do
-		}
+		total += len(peers)
+		t := i.table(fullBounds)
 		ifaces = append(ifaces, blobmsg.Field{Name: i.Name, Value: append(t, blobmsg.Field{Name: "peers", Value: peers})})
 	}
+	return append(s.head(), blobmsg.Table{
+		{Name: "total", Value: total},
+		{Name: "interfaces", Value: ifaces},
+	}...)
+}
+
+// head returns what every reply begins with.
+func (s *Snapshot) head() blobmsg.Table {
 	t := blobmsg.Table{
 		{Name: "time", Value: s.Time.Unix()},
-		{Name: "total", Value: total},
-		{Name: "offset", Value: page.Offset},
-		{Name: "limit", Value: min(page.Limit, max(total, MaxLimit))},
-	}
-	if full {
-		t = append(t, blobmsg.Field{Name: "next", Value: page.Offset + shown})
+		{Name: "clock", Value: blobmsg.Table{
+			{Name: "set", Value: s.Clock.Set},
+			{Name: "synchronised", Value: s.Clock.Synchronised},
+		}},
+		{Name: "daemon", Value: s.Daemon},
 	}
 	if s.ConfigError != nil {
-		t = append(t, blobmsg.Field{Name: "config_error", Value: s.ConfigError.Error()})
+		t = append(t, blobmsg.Field{Name: "config_error", Value: plain(s.ConfigError.Error(), maxText)})
 	}
-	return append(t, blobmsg.Field{Name: "interfaces", Value: ifaces})
+	return t
 }
 
 // table returns what is told of the interface besides its peers.
 func (i *Interface) table(b bounds) blobmsg.Table {
+	sum := i.sums()
 	t := blobmsg.Table{
 		{Name: "name", Value: i.Name},
+		{Name: "state", Value: string(i.State)},
+		{Name: "reason", Value: string(i.Reason)},
+		{Name: "detail", Value: plain(i.Detail, maxText)},
 		{Name: "up", Value: i.Up},
 		{Name: "disabled", Value: i.Disabled},
 		{Name: "configured", Value: i.Configured},
-		{Name: "reason", Value: i.Reason},
-		{Name: "uptime", Value: i.Uptime},
 		{Name: "public_key", Value: keyOrEmpty(i.PublicKey)},
-		{Name: "listen_port", Value: int32(i.ListenPort)},
+		{Name: "listen_port", Value: int(i.ListenPort)},
 		{Name: "fwmark", Value: FwMark(i.FwMark)},
 		{Name: "mtu", Value: i.MTU},
-		{Name: "addresses", Value: stringArray(i.Addresses, b)},
+		{Name: "addresses", Value: prefixArray(i.Addresses, b.addresses)},
 		{Name: "routes", Value: blobmsg.Table{
 			{Name: "asked", Value: i.Routes.Asked},
 			{Name: "netifd", Value: i.Routes.Netifd},
 			{Name: "ours", Value: i.Routes.Ours},
 		}},
+		{Name: "uptime", Value: i.Uptime},
 		{Name: "peers_total", Value: len(i.Peers)},
-		{Name: "peers_active", Value: i.Active()},
-		{Name: "peers_connected", Value: i.Connected()},
-		{Name: "problems_total", Value: len(i.Problems)},
-		{Name: "problems", Value: problemArray(i.Problems, b)},
+		{Name: "peers_active", Value: sum.active},
+		{Name: "peers_connected", Value: sum.connected},
+		{Name: "counts", Value: sum.table()},
+		{Name: "rx_bytes", Value: size(sum.rx)},
+		{Name: "tx_bytes", Value: size(sum.tx)},
 	}
-	var errs blobmsg.Array
-	for _, e := range i.Errors[:min(len(i.Errors), b.list)] {
-		words := blobmsg.Array{}
-		for _, w := range e.Words {
-			words = append(words, w)
-		}
-		errs = append(errs, blobmsg.Table{
-			{Name: "subsystem", Value: e.Subsystem}, {Name: "code", Value: e.Code}, {Name: "data", Value: words},
-		})
-	}
-	if len(errs) > 0 {
+	t = append(t, i.Rate.fields()...)
+	t = append(t,
+		blobmsg.Field{Name: "problems_total", Value: len(i.Problems)},
+		blobmsg.Field{Name: "problems", Value: problemArray(i.Problems, i.problems(b))},
+	)
+	if errs := errorArray(i.Errors, b.errors); len(errs) > 0 {
 		t = append(t, blobmsg.Field{Name: "errors", Value: errs})
 	}
 	return t
 }
 
-func (p *Peer) table(b bounds) blobmsg.Table {
+func (i *Interface) problems(b bounds) int {
+	if b.problems > 0 && b.problems < interfaceProblems {
+		return interfaceProblems
+	}
+	return b.problems
+}
+
+func (p *Peer) table(iface string, b bounds) blobmsg.Table {
 	handshake, age := int64(0), int64(-1)
 	if !p.LastHandshake.IsZero() {
 		handshake = p.LastHandshake.Unix()
+	}
+	if p.Age >= 0 {
 		age = int64(p.Age.Seconds())
 	}
-	endpoint := ""
-	if p.Endpoint.IsValid() {
-		endpoint = p.Endpoint.String()
+	t := make(blobmsg.Table, 0, 26)
+	t = append(t,
+		blobmsg.Field{Name: "interface", Value: iface},
+		blobmsg.Field{Name: "name", Value: plain(p.Name, b.text)},
+		blobmsg.Field{Name: "section", Value: plain(p.Section, b.text)},
+	)
+	if p.Description != "" {
+		t = append(t, blobmsg.Field{Name: "description", Value: plain(p.Description, b.text)})
 	}
-	t := blobmsg.Table{
-		{Name: "name", Value: p.Name},
-		{Name: "section", Value: p.Section},
+	t = append(t, blobmsg.Table{
 		{Name: "state", Value: string(p.State)},
-		{Name: "reason", Value: p.Reason},
-		{Name: "disabled", Value: p.State == Disabled},
+		{Name: "reason", Value: string(p.Reason)},
+		{Name: "detail", Value: plain(p.Detail(), maxText)},
 		{Name: "public_key", Value: keyOrEmpty(p.PublicKey)},
 		{Name: "has_preshared_key", Value: p.HasPresharedKey},
-		{Name: "endpoint_host", Value: p.EndpointHost},
-		{Name: "endpoint", Value: endpoint},
+		{Name: "endpoint_host", Value: plain(p.EndpointHost, b.text)},
+		{Name: "endpoint_port", Value: int(p.EndpointPort)},
+		{Name: "endpoint", Value: p.endpoint()},
 		{Name: "allowed_ips_total", Value: len(p.AllowedIPs)},
-		{Name: "allowed_ips", Value: stringArray(p.AllowedIPs, b)},
+		{Name: "allowed_ips", Value: prefixArray(p.AllowedIPs, b.allowedIPs)},
 		{Name: "route_allowed_ips", Value: p.RouteAllowedIPs},
 		{Name: "latest_handshake", Value: handshake},
 		{Name: "handshake_age", Value: age},
-		{Name: "transfer_rx", Value: int64(p.RxBytes)},
-		{Name: "transfer_tx", Value: int64(p.TxBytes)},
-		{Name: "persistent_keepalive", Value: int32(p.Keepalive)},
-	}
-	if p.EndpointHost != "" {
-		t = append(t, blobmsg.Field{Name: "endpoint_port", Value: int32(p.EndpointPort)})
-	}
-	if len(p.Problems) > 0 {
-		t = append(t, blobmsg.Field{Name: "problems", Value: problemArray(p.Problems, b)})
+		{Name: "transfer_rx", Value: size(p.RxBytes)},
+		{Name: "transfer_tx", Value: size(p.TxBytes)},
+		{Name: "persistent_keepalive", Value: int(p.Keepalive)},
+		{Name: "disabled", Value: p.State == Disabled},
+	}...)
+	t = append(t, p.Rate.fields()...)
+	if len(p.Problems) > 0 && b.problems > 0 {
+		t = append(t, blobmsg.Field{Name: "problems", Value: problemArray(p.Problems, b.problems)})
 	}
 	return t
 }
 
-func problemArray(list []*schema.Problem, b bounds) blobmsg.Array {
-	out := blobmsg.Array{}
-	for _, p := range list[:min(len(list), b.list)] {
+func (p *Peer) endpoint() string {
+	if !p.Endpoint.IsValid() {
+		return ""
+	}
+	return p.Endpoint.String()
+}
+
+func (r Rate) fields() blobmsg.Table {
+	if !r.Measured {
+		return nil
+	}
+	return blobmsg.Table{{Name: "rx_rate", Value: size(r.Rx)}, {Name: "tx_rate", Value: size(r.Tx)}}
+}
+
+// size keeps a number of bytes within what ubus can say.
+func size(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
+
+// plain makes UTF-8 of a text, of so many bytes at most.
+func plain(s string, most int) string {
+	return strings.ToValidUTF8(cut(s, most), "\ufffd")
+}
+
+func problemArray(list []*schema.Problem, most int) blobmsg.Array {
+	out := make(blobmsg.Array, 0, min(len(list), most))
+	for _, p := range list[:min(len(list), most)] {
 		out = append(out, blobmsg.Table{
 			{Name: "level", Value: p.Level.String()},
-			{Name: "option", Value: p.Path()},
-			{Name: "value", Value: p.ShortValue()},
-			{Name: "text", Value: p.Text},
+			{Name: "option", Value: plain(p.Path(), maxText)},
+			{Name: "value", Value: plain(p.ShortValue(), maxText)},
+			{Name: "text", Value: plain(p.Text, maxText)},
 		})
 	}
 	return out
 }
 
-func stringArray(list []netip.Prefix, b bounds) blobmsg.Array {
-	out := make(blobmsg.Array, 0, min(len(list), b.list))
-	for _, p := range list[:min(len(list), b.list)] {
+// maxWords is how many words of an error netifd can hold.
+const maxWords = 15
+
+func errorArray(list []netifd.Error, most int) blobmsg.Array {
+	var out blobmsg.Array
+	for _, e := range list[:min(len(list), most)] {
+		words := blobmsg.Array{}
+		for _, w := range e.Words[:min(len(e.Words), maxWords)] {
+			words = append(words, plain(w, maxText))
+		}
+		out = append(out, blobmsg.Table{
+			{Name: "subsystem", Value: plain(e.Subsystem, maxName)},
+			{Name: "code", Value: plain(e.Code, maxName)},
+			{Name: "data", Value: words},
+		})
+	}
+	return out
+}
+
+func prefixArray(list []netip.Prefix, most int) blobmsg.Array {
+	out := make(blobmsg.Array, 0, min(len(list), most))
+	for _, p := range list[:min(len(list), most)] {
 		out = append(out, p.String())
 	}
 	return out
@@ -200,5 +236,3 @@ func keyOrEmpty(k schema.Key) string {
 	}
 	return k.String()
 }
-
-func jsonLen(t blobmsg.Table) int { return len(blobmsg.AppendJSON(nil, t)) }

@@ -48,9 +48,9 @@ func (t *text) field(name, value string) {
 }
 
 func (t *text) iface(i *Interface) {
-	state := "up"
-	if !i.Up {
-		state = "down: " + clean(i.Reason)
+	state := string(i.State)
+	if i.Detail != "" {
+		state += ": " + clean(i.Detail)
 	}
 	t.line("interface " + i.Name + ": " + state)
 	if !i.PublicKey.IsZero() {
@@ -74,12 +74,12 @@ func (t *text) iface(i *Interface) {
 		t.field("note", "not in the configuration")
 	}
 	for _, p := range i.Problems {
-		if text := p.Error(); p.Section == i.Name && text != i.Reason { // those of peers stand with the peers
+		if text := p.Error(); p.Section == i.Name && text != i.Detail { // those of peers stand with the peers
 			t.field("problem", text)
 		}
 	}
 	for _, e := range i.Errors {
-		if text := strings.Join(e.Words, ": "); len(i.Problems) == 0 && text != i.Reason {
+		if text := strings.Join(e.Words, ": "); len(i.Problems) == 0 && text != i.Detail {
 			t.field("netifd", strings.TrimSpace(e.Code+" "+text))
 		}
 	}
@@ -96,9 +96,10 @@ func (t *text) peer(p *Peer) {
 			fmt.Fprintf(&t.b, "    %-15s%s\n", name, clean(value))
 		}
 	}
-	field("reason", p.Reason)
+	detail := p.Detail()
+	field("reason", detail)
 	for _, problem := range p.Problems[:min(len(p.Problems), maxShown)] {
-		if text := problem.Error(); text != p.Reason {
+		if text := problem.Error(); text != detail {
 			field("problem", text)
 		}
 	}
@@ -146,14 +147,6 @@ func prefixes(list []netip.Prefix) string {
 	return b.String()
 }
 
-// HostPort joins an endpoint as it is written: an IPv6 address gets brackets.
-func HostPort(host string, port uint16) string {
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return host + ":" + strconv.Itoa(int(port))
-}
-
 // FwMark writes a firewall mark as wg(8) does: "off" or hexadecimal.
 func FwMark(m uint32) string {
 	if m == 0 {
@@ -167,16 +160,24 @@ func Ago(d time.Duration) string {
 	if d < 0 {
 		return "in the future: the router's clock was set back"
 	}
+	return duration(d) + " ago"
+}
+
+// duration writes a time that is not negative, in the largest unit and the next.
+func duration(d time.Duration) string {
 	s := int64(d / time.Second)
+	two := func(n int64, unit string, m int64, smaller string) string {
+		return strconv.FormatInt(n, 10) + " " + unit + " " + strconv.FormatInt(m, 10) + " " + smaller
+	}
 	switch {
 	case s < 60:
-		return fmt.Sprintf("%d s ago", s)
+		return strconv.FormatInt(s, 10) + " s"
 	case s < 3600:
-		return fmt.Sprintf("%d min %d s ago", s/60, s%60)
+		return two(s/60, "min", s%60, "s")
 	case s < 86400:
-		return fmt.Sprintf("%d h %d min ago", s/3600, s%3600/60)
+		return two(s/3600, "h", s%3600/60, "min")
 	default:
-		return fmt.Sprintf("%d d %d h ago", s/86400, s%86400/3600)
+		return two(s/86400, "d", s%86400/3600, "h")
 	}
 }
 

@@ -129,7 +129,13 @@ func BenchmarkScale(b *testing.B) {
 			b.Run("remove", func(b *testing.B) { l.on(b).remove(s.peers, s.ips) })
 			b.Run("status", func(b *testing.B) { l.on(b).status((*status.Snapshot).All) })
 			b.Run("page", func(b *testing.B) {
-				l.on(b).status(func(s *status.Snapshot) blobmsg.Table { return s.Table(status.Page{}) })
+				l.on(b).status(func(s *status.Snapshot) blobmsg.Table {
+					t, err := s.PeersTable(status.Query{})
+					if err != nil {
+						b.Fatal(err)
+					}
+					return t
+				})
 			})
 			l.write(plain)
 			b.Run("teardown", func(b *testing.B) { l.on(b).teardown() })

@@ -1,0 +1,63 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/wgnetifd/wgnetifd/internal/ubus"
+	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
+)
+
+// Object is the path of the daemon's object on ubus.
+const Object = "wireguard"
+
+// ErrNoDaemon: nobody on the bus answers for the daemon.
+var ErrNoDaemon = errors.New("the daemon is not running: /etc/init.d/wgnetifd start")
+
+// daemonTime is how long the daemon may take to answer. Whoever asks has something
+// to say without it, and rpcd waits no longer than 30 s in all.
+const daemonTime = 5 * time.Second
+
+// Bus is the part of a ubus connection that is needed here.
+type Bus interface {
+	Lookup(ctx context.Context, path string) ([]ubus.Object, error)
+	Call(ctx context.Context, path, method string, args blobmsg.Table) (blobmsg.Table, error)
+}
+
+var _ Bus = (*ubus.Conn)(nil)
+
+// Client asks the daemon.
+type Client struct{ Bus Bus }
+
+// Call calls a method of the daemon. The error matches ErrNoDaemon when there is no
+// daemon, when the object is another program's (rpcd-mod-wireguard has one of the
+// same path), or when no answer came in time. Other errors are the daemon's own
+// ubus.Status.
+func (c Client) Call(ctx context.Context, method string, args blobmsg.Table) (blobmsg.Table, error) {
+	ctx, cancel := context.WithTimeout(ctx, daemonTime)
+	defer cancel()
+	objects, err := c.Bus.Lookup(ctx, Object)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%w)", ErrNoDaemon, err)
+	}
+	// Of all the methods that are ours alone.
+	if !slices.ContainsFunc(objects, func(o ubus.Object) bool { return has(&o, "peers") && has(&o, method) }) {
+		return nil, fmt.Errorf("%w (the object %s on ubus is another program's)", ErrNoDaemon, Object)
+	}
+	reply, err := c.Bus.Call(ctx, Object, method, args)
+	switch {
+	case errors.Is(err, ubus.StatusInvalidArgument), errors.Is(err, ubus.StatusNotFound),
+		errors.Is(err, ubus.StatusNotSupported), errors.Is(err, ubus.StatusNoData):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w (it does not answer: %w)", ErrNoDaemon, err)
+	}
+	return reply, nil
+}
+
+func has(o *ubus.Object, method string) bool {
+	return slices.ContainsFunc(o.Methods, func(s ubus.Signature) bool { return s.Name == method })
+}
