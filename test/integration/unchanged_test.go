@@ -56,6 +56,16 @@ func (m *monitor) events() map[string]int {
 		unix.RTM_NEWROUTE: "NEWROUTE", unix.RTM_DELROUTE: "DELROUTE",
 	}
 	found := map[string]int{}
+	for _, kind := range m.kinds() {
+		found[names[kind]]++
+	}
+	return found
+}
+
+// kinds returns the kinds of changes (RTM_…) that were heard of since the last
+// call, in their order.
+func (m *monitor) kinds() (found []uint16) {
+	m.t.Helper()
 	buf := make([]byte, 1<<17)
 	for {
 		n, _, err := unix.Recvfrom(m.fd, buf, 0)
@@ -73,7 +83,7 @@ func (m *monitor) events() map[string]int {
 			m.t.Fatalf("listen to rtnetlink: %v", err)
 		}
 		for _, msg := range messages {
-			found[names[msg.Header.Type]]++
+			found = append(found, msg.Header.Type)
 		}
 	}
 }
