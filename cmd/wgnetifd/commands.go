@@ -28,6 +28,8 @@ var commands []command
 func init() {
 	commands = []command{
 		{"status", "[INTERFACE] [--json] [--config DIR]", "show interfaces and peers", showStatus},
+		{"daemon", "[--config DIR]", "keep the interfaces as configured; ends with SIGTERM, SIGHUP reloads", runDaemon},
+		{"reload", "[INTERFACE] [--json]", "have the daemon apply the configuration, print what changed", reload},
 		{"up", "[--config DIR] INTERFACE", "bring an interface up without netifd", up},
 		{"down", "[--config DIR] INTERFACE", "take an interface down without netifd", down},
 		{"genkey", "", "print a new private key", genkey},

@@ -251,3 +251,42 @@ func GaveUp(s *netifd.Status) bool {
 		return e.Subsystem == schema.Proto && slices.Contains(fatal, e.Code)
 	})
 }
+
+// Alone reports whether `wgnetifd up` made the interface, without netifd.
+func (r *Run) Alone() bool {
+	_, kernel := r.Net.(Kernel)
+	return kernel
+}
+
+// TellProblems puts what is wrong into the log and tells netifd: what the
+// configuration has wrong, and what came up on the way.
+func (r *Run) TellProblems(ctx context.Context) {
+	r.Net.Problems(ctx, r, append(r.problems(), r.Failed...))
+}
+
+// Remember saves good addresses of names for the next setup, beside those that
+// are known of names that are not among them. What is saved already costs a look
+// at a file.
+func (s *System) Remember(iface string, good state.Names) error {
+	if len(good) == 0 {
+		return nil
+	}
+	unlock, err := s.State.Lock(iface)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	names, err := s.State.LoadNames(iface)
+	if err != nil {
+		return err
+	}
+	differs := false
+	for host, addr := range good {
+		differs = differs || names[host] != addr
+		names[host] = addr
+	}
+	if !differs {
+		return nil
+	}
+	return s.State.SaveNames(iface, names)
+}

@@ -6,7 +6,7 @@ import "time"
 func (m *Machine) describe(now time.Time, s *Step) {
 	use := m.last.Endpoint
 	p, known := m.find(use)
-	s.Source = -1
+	s.Source, s.Handshake = -1, m.fresh
 	if known {
 		s.Source = p.source
 	}

@@ -83,6 +83,9 @@ type Step struct {
 	Source int
 	// Err is why the name of a source was not found, with NoAddress.
 	Err error
+	// Handshake is when the last handshake was, by the clock of the steps; zero: never,
+	// or more than 180 s before the first step.
+	Handshake time.Time
 	// Good is set when the endpoint in use has had a handshake: its address is the
 	// last good one of the source's name.
 	Good bool

@@ -148,3 +148,12 @@ func parseStatus(t blobmsg.Table) *Status {
 	}
 	return s
 }
+
+// Start has netifd bring an interface up, as `ifup` does.
+func (c Client) Start(ctx context.Context, iface string) error {
+	_, err := c.Bus.Call(ctx, object+"."+iface, "up", nil)
+	if errors.Is(err, ubus.StatusNotFound) {
+		return ErrNoInterface
+	}
+	return err
+}

@@ -93,3 +93,10 @@ func (n *NAT64) Former() []netip.Prefix {
 	defer n.mu.Unlock()
 	return slices.Clone(n.former)
 }
+
+// Known returns what Prefixes found of this uplink, without asking.
+func (n *NAT64) Known() []netip.Prefix {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.prefixes
+}

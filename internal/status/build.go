@@ -24,6 +24,8 @@ type Input struct {
 	Addresses []netip.Prefix // that the kernel has
 	Rate      Rate
 
+	// Alone: `wgnetifd up` made the interface, netifd has no part in it.
+	Alone bool
 	// Netifd is what netifd knows, NetifdErr why that is nothing. Both are nil where
 	// nobody was asked.
 	Netifd    *netifd.Status

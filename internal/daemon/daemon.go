@@ -1,0 +1,251 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wgnetifd/wgnetifd/internal/apply"
+	"github.com/wgnetifd/wgnetifd/internal/clock"
+	"github.com/wgnetifd/wgnetifd/internal/history"
+	"github.com/wgnetifd/wgnetifd/internal/logline"
+	"github.com/wgnetifd/wgnetifd/internal/netifd"
+	"github.com/wgnetifd/wgnetifd/internal/resolve"
+	"github.com/wgnetifd/wgnetifd/internal/rtnl"
+	"github.com/wgnetifd/wgnetifd/internal/ubus"
+	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
+	"github.com/wgnetifd/wgnetifd/uci"
+	"github.com/wgnetifd/wgnetifd/uci/schema"
+)
+
+// Options are what a Daemon works with: the operating system behind interfaces.
+type Options struct {
+	// System is what runs of package apply work on. Its names are not used.
+	System *apply.System
+	// Bus is the connection to ubus; nil: there is none, and only interfaces of
+	// `wgnetifd up` are kept.
+	Bus *ubus.Conn
+	// Names finds the addresses of endpoints.
+	Names Names
+	// NAT64 finds the prefixes by which an uplink without IPv4 reaches it; nil: none.
+	NAT64 NAT64
+	// Network tells of changes of links, addresses and routes.
+	Network rtnl.Watcher
+	// Rules are the policy rules of `option clock_bypass`; nil: it has no effect.
+	Rules rtnl.Ruler
+	// Clock is the router's.
+	Clock clock.Clock
+	// Scripts are run on changes of states; nil: none.
+	Scripts Scripts
+	// Random returns numbers from 0 to below 1, as math/rand/v2.Float64 does.
+	Random func() float64
+	Log    *logline.Logger
+}
+
+// Names finds the addresses of a host in the order in which they are to be tried.
+// *resolve.Names is one.
+type Names interface {
+	Candidates(ctx context.Context, host string, family resolve.Family) ([]netip.Addr, error)
+}
+
+// NAT64 knows the uplink's NAT64. *resolve.NAT64 is one.
+type NAT64 interface {
+	Prefixes(ctx context.Context) ([]netip.Prefix, error)
+	Forget()
+	Known() []netip.Prefix
+	Former() []netip.Prefix
+}
+
+// Daemon keeps the interfaces of one configuration. Make one with New and Run it
+// once.
+type Daemon struct {
+	o       Options
+	log     *logline.Logger
+	client  netifd.Client
+	history *history.Store
+	lookups lookups
+	reloads reloads
+	clock   clockState
+	events  announcer
+	bypass  bypassKeeper
+
+	// uplink is what the way to the Internet carries now; never nil after Run began.
+	uplink atomic.Pointer[uplink]
+	dirty  dirt
+
+	object *ubus.Published
+
+	mu      sync.Mutex
+	keepers map[string]*keeper
+	order   []string // of the configuration
+	epoch   *epoch
+	// confErr is why the configuration could not be read last.
+	confErr error
+
+	// root ends with Run.
+	root  context.Context
+	tasks sync.WaitGroup
+}
+
+// epoch is the time between two changes of uplink: what is looked up in one is of
+// no use in the next.
+type epoch struct {
+	number int
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// New returns a daemon that does nothing yet.
+func New(o Options) *Daemon {
+	d := &Daemon{o: o, log: o.Log, keepers: map[string]*keeper{}, history: history.New(time.Now())}
+	if o.Bus != nil {
+		d.client = netifd.Client{Bus: o.Bus}
+	}
+	d.dirty.wake = make(chan struct{}, 1)
+	d.events.wake = make(chan struct{}, 1)
+	d.uplink.Store(&uplink{ways: &ways{}})
+	return d
+}
+
+// Run keeps the interfaces until ctx ends, and leaves them as they are then. It
+// returns an error only when it could not begin. Nobody else must keep the same
+// interfaces: see state.Dir.LockDaemon.
+func (d *Daemon) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d.root = ctx
+	d.newEpoch(ctx)
+	d.readClock()
+	d.readUplink()
+	d.tasks.Go(func() { d.announce(ctx) })
+	d.tasks.Go(func() { d.watchNetwork(ctx) })
+	d.tasks.Go(func() { d.followNetwork(ctx) })
+	d.tasks.Go(func() { d.watchClock(ctx) })
+	if s := d.o.Scripts; s != nil {
+		d.tasks.Go(func() { s.Run(ctx) })
+	}
+	d.Reload(ctx, "")
+	if d.o.Bus != nil {
+		d.publish(ctx)
+		d.listen(ctx)
+	}
+	<-ctx.Done()
+	d.stopAll()
+	d.tasks.Wait()
+	d.bypass.remove(d)
+	if d.object != nil {
+		// The bus may be gone; it takes the object away with the connection anyway.
+		_ = d.object.Remove(context.WithoutCancel(ctx))
+	}
+	return nil
+}
+
+// Connected is to be called whenever there is a connection to ubus anew: what
+// netifd told meanwhile was missed.
+func (d *Daemon) Connected() {
+	for _, k := range d.all() {
+		k.post(func(in *inbox) { in.sync = true })
+	}
+}
+
+// listen follows what netifd tells of interfaces.
+func (d *Daemon) listen(ctx context.Context) {
+	_, err := d.o.Bus.Listen(ctx, "network.interface", func(_ string, data blobmsg.Table) {
+		name, _ := data.String("interface")
+		action, _ := data.String("action")
+		if action != "ifup" && action != "ifdown" {
+			return
+		}
+		if k := d.keeper(name); k != nil {
+			k.post(func(in *inbox) { in.sync = true })
+		}
+	})
+	if err != nil {
+		d.log.Error("cannot follow what netifd tells of interfaces", "error", err)
+	}
+}
+
+func (d *Daemon) keeper(name string) *keeper {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.keepers[name]
+}
+
+// all returns the keepers in the order of the configuration.
+func (d *Daemon) all() []*keeper {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := make([]*keeper, 0, len(d.order))
+	for _, name := range d.order {
+		list = append(list, d.keepers[name])
+	}
+	return list
+}
+
+// load reads the configuration.
+func (d *Daemon) load() (*uci.Package, error) {
+	pkg, err := d.o.System.Dir.Load(schema.PackageName)
+	if err != nil {
+		err = fmt.Errorf("the configuration cannot be used, interfaces stay as they are: %w", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.confErr = err
+	return pkg, err
+}
+
+// keep makes the keepers those of the configuration's interfaces.
+func (d *Daemon) keep(ctx context.Context, names []string) {
+	d.mu.Lock()
+	var gone []*keeper
+	for name, k := range d.keepers {
+		if !slices.Contains(names, name) {
+			gone = append(gone, k)
+			delete(d.keepers, name)
+		}
+	}
+	d.order = names
+	for _, name := range names {
+		if d.keepers[name] == nil {
+			d.keepers[name] = d.newKeeper(ctx, name)
+		}
+	}
+	d.mu.Unlock()
+	for _, k := range gone {
+		k.stop()
+		d.history.Remove(k.name)
+	}
+}
+
+func (d *Daemon) stopAll() {
+	for _, k := range d.all() {
+		k.stop()
+	}
+}
+
+// newEpoch begins another epoch: look-ups of the one before are ended.
+func (d *Daemon) newEpoch(ctx context.Context) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := &epoch{}
+	if d.epoch != nil {
+		d.epoch.cancel()
+		e.number = d.epoch.number + 1
+	}
+	e.ctx, e.cancel = context.WithCancel(ctx)
+	d.epoch = e
+}
+
+func (d *Daemon) currentEpoch() *epoch {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.epoch
+}
+
+// errStopped: the daemon, or the interface's keeper, has been stopped.
+var errStopped = errors.New("the daemon does not keep the interface any more")

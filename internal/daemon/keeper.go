@@ -1,0 +1,277 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wgnetifd/wgnetifd/internal/apply"
+	"github.com/wgnetifd/wgnetifd/internal/logline"
+	"github.com/wgnetifd/wgnetifd/internal/plan"
+	"github.com/wgnetifd/wgnetifd/internal/state"
+	"github.com/wgnetifd/wgnetifd/internal/status"
+	"github.com/wgnetifd/wgnetifd/uci"
+	"github.com/wgnetifd/wgnetifd/uci/schema"
+)
+
+// keeper keeps one interface.
+type keeper struct {
+	d    *Daemon
+	name string
+	log  *logline.Logger
+
+	mu     sync.Mutex
+	in     inbox
+	wake   chan struct{}
+	ended  chan struct{}
+	cancel context.CancelFunc
+
+	// What follows belongs to the goroutine.
+
+	conf  *schema.Interface // as configured last; nil: nothing is known yet
+	route plan.RouteNumbers
+	run   *apply.Run // the last that planned the interface; nil: it is not up
+	peers map[schema.Key]*peer
+	index int         // of the device
+	names state.Names // good addresses that are saved
+	have  *plan.Actual
+	// read is when the device was read last, cost how long that and what follows took.
+	read time.Time
+	cost time.Duration
+	// failed: reading the device failed last time; the log has it.
+	failed bool
+	// changed: the configuration is another one than the last time that states were told.
+	changed bool
+	// told is what was told last of the interface, tales what of its peers; nil:
+	// nothing yet. reported is what was said of its problems.
+	told     tale
+	tales    map[schema.Key]tale
+	reported string
+	// shown is what a status showed last.
+	shown atomic.Pointer[status.Input]
+}
+
+// inbox holds what a keeper has to look at. What came several times is there once.
+type inbox struct {
+	sync    bool // the interface may have come, gone, or lost something
+	reloads []*reload
+	pkg     *uci.Package // of the newest of reloads
+	look    bool         // something happened to the device
+	adjust  bool         // routes have changed
+	uplink  bool         // the way to the Internet has
+	kick    bool         // handshakes should be tried at once
+	answers []answer
+	calls   []call
+}
+
+// call is something to be done in the keeper's goroutine, with a reading of the
+// device that is as young as asked for.
+type call struct {
+	maxAge time.Duration
+	do     func(now time.Time)
+	done   chan struct{}
+}
+
+func (d *Daemon) newKeeper(ctx context.Context, name string) *keeper {
+	k := &keeper{
+		d: d, name: name, log: d.log.With("interface", name),
+		wake: make(chan struct{}, 1), ended: make(chan struct{}), peers: map[schema.Key]*peer{},
+	}
+	ctx, k.cancel = context.WithCancel(ctx)
+	d.tasks.Go(func() {
+		defer close(k.ended)
+		defer k.abandon()
+		k.loop(ctx)
+	})
+	return k
+}
+
+// stop ends the keeper and waits for that.
+func (k *keeper) stop() {
+	k.cancel()
+	<-k.ended
+}
+
+// post puts something into the inbox.
+func (k *keeper) post(put func(*inbox)) {
+	k.mu.Lock()
+	put(&k.in)
+	k.mu.Unlock()
+	select {
+	case k.wake <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+func (k *keeper) take() inbox {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	in := k.in
+	k.in = inbox{}
+	return in
+}
+
+// ask has the keeper do something and waits until it is done.
+func (k *keeper) ask(ctx context.Context, maxAge time.Duration, do func(now time.Time)) error {
+	c := call{maxAge: maxAge, do: do, done: make(chan struct{})}
+	k.post(func(in *inbox) { in.calls = append(in.calls, c) })
+	select {
+	case <-c.done:
+		return nil
+	case <-k.ended:
+		return errStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// abandon tells those who wait that nothing comes any more.
+func (k *keeper) abandon() {
+	for _, r := range k.take().reloads {
+		r.done(k.name, outcome{err: errStopped})
+	}
+}
+
+func (k *keeper) loop(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.wake:
+		case <-timer.C:
+		}
+		k.handle(ctx, k.take())
+		timer.Reset(max(0, time.Until(k.due(time.Now()))))
+	}
+}
+
+// handle looks at everything that there is to look at, in the order in which one
+// thing depends on the other.
+func (k *keeper) handle(ctx context.Context, in inbox) {
+	now := time.Now()
+	in.sync = in.sync || in.look && k.run == nil
+	k.apply(ctx, &in)
+	if in.uplink {
+		k.turnUplink(now)
+	}
+	writes := k.absorb(now, in.answers)
+	if !now.Before(k.due(now)) || in.sync || in.look || in.uplink || len(in.reloads) > 0 || k.olderThan(now, in.calls) {
+		writes = append(writes, k.tick(ctx, now)...)
+	}
+	if len(writes) > 0 || in.adjust || in.uplink {
+		k.adjust(ctx, writes)
+	}
+	if in.kick || in.uplink {
+		k.kick()
+	}
+	k.tell(ctx, now)
+	for _, c := range in.calls {
+		c.do(now)
+		close(c.done)
+	}
+}
+
+func (k *keeper) olderThan(now time.Time, calls []call) bool {
+	for _, c := range calls {
+		if now.Sub(k.read) > max(c.maxAge, 20*k.cost) {
+			return true
+		}
+	}
+	return false
+}
+
+// apply makes the interface what the configuration says.
+func (k *keeper) apply(ctx context.Context, in *inbox) {
+	explicit := len(in.reloads) > 0
+	if !explicit && !in.sync {
+		return
+	}
+	pkg := in.pkg
+	var err error
+	if pkg == nil {
+		pkg, err = k.d.load()
+	}
+	before := k.run
+	var run *apply.Run
+	if err == nil {
+		run, err = k.d.o.System.Reload(ctx, k.name, pkg, apply.Netifd{Client: k.d.client})
+		k.takeOver(ctx, run, pkg, err, explicit)
+	}
+	if explicit {
+		o := outcomeOf(k.conf, before, run, err)
+		for _, r := range in.reloads {
+			r.done(k.name, o)
+		}
+	}
+	if k.run != nil {
+		k.run.Have, k.run.Changes = nil, plan.Changes{} // They are large.
+	}
+}
+
+// takeOver takes over what came of a run.
+func (k *keeper) takeOver(ctx context.Context, run *apply.Run, pkg *uci.Package, err error, explicit bool) {
+	switch {
+	case err == nil:
+		k.adopt(ctx, run)
+		k.route = plan.NumbersOf(pkg, run.Conf)
+		if run.Wrote > 0 || run.Told > 0 {
+			k.log.Info("applied the configuration", "peers", len(run.Want.Peers))
+		}
+	case errors.Is(err, apply.ErrNotUp):
+		k.drop()
+		if conf, err := schema.Load(pkg, k.name); err == nil {
+			k.conf, k.route, k.changed = conf, plan.NumbersOf(pkg, conf), true
+		}
+		if explicit {
+			k.revive(ctx)
+		}
+	default:
+		// What runs goes on as it was; the status shows what the file says.
+		k.refuse(ctx, err)
+		if conf, err := schema.Load(pkg, k.name); err == nil {
+			k.conf, k.changed = conf, true
+		}
+	}
+}
+
+// revive brings an interface up that netifd gave up on, now that its configuration
+// can be used.
+func (k *keeper) revive(ctx context.Context) {
+	if k.d.o.Bus == nil || k.conf == nil || k.conf.Disabled || !k.conf.Usable() {
+		return
+	}
+	s, err := k.d.client.Status(ctx, k.name)
+	if err != nil || !apply.GaveUp(s) {
+		return
+	}
+	k.log.Info("the configuration is good again, netifd is told to bring the interface up")
+	if err := k.d.client.Start(ctx, k.name); err != nil {
+		k.log.Error("netifd does not bring it up", "error", err)
+	}
+}
+
+// drop forgets an interface that is not up.
+func (k *keeper) drop() {
+	k.run, k.have, k.read, k.index, k.changed = nil, nil, time.Time{}, 0, true
+	clear(k.peers)
+}
+
+// adjust writes endpoints, and follows changes of routes.
+func (k *keeper) adjust(ctx context.Context, writes []plan.PeerChange) {
+	if k.run == nil {
+		return
+	}
+	run, err := k.d.o.System.Adjust(ctx, k.run, writes)
+	switch {
+	case errors.Is(err, apply.ErrNotUp):
+		k.drop()
+	case err != nil:
+		k.log.Error(err.Error())
+	default:
+		k.report(ctx, run)
+	}
+}

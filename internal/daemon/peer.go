@@ -1,0 +1,328 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/wgnetifd/wgnetifd/internal/apply"
+	"github.com/wgnetifd/wgnetifd/internal/endpoint"
+	"github.com/wgnetifd/wgnetifd/internal/history"
+	"github.com/wgnetifd/wgnetifd/internal/plan"
+	"github.com/wgnetifd/wgnetifd/internal/resolve"
+	"github.com/wgnetifd/wgnetifd/uci/schema"
+)
+
+// peer is a peer of the device that the configuration has.
+type peer struct {
+	machine *endpoint.Machine
+	config  endpoint.Config
+	family  schema.Family
+	found   []found // of the sources, in their order
+	seen    endpoint.Reading
+	step    endpoint.Step
+	raw     tale // what the machine said when states were told last
+}
+
+// found is what came of the last look-up of a source.
+type found struct {
+	addrs []netip.Addr
+	err   error
+	asked time.Time
+}
+
+// tale is what was told of a peer or of the interface: its state and the reason.
+type tale struct{ state, reason string }
+
+// answer is what came of looking up a source of a peer.
+type answer struct {
+	key    schema.Key
+	source endpoint.Source
+	family schema.Family
+	epoch  int
+	found  found
+}
+
+// adopt takes over an interface that is up and as its configuration says. Peers
+// whose endpoints are configured as before go on where they were.
+func (k *keeper) adopt(ctx context.Context, run *apply.Run) {
+	k.conf, k.run, k.changed = run.Conf, run, true
+	if k.names == nil {
+		k.names, _ = k.d.o.System.State.LoadNames(k.name) // what is not known is found again
+	}
+	next := make(map[schema.Key]*peer, len(run.Want.Peers))
+	for n := range run.Want.Peers {
+		c := run.Want.Peers[n].Config
+		p := k.peers[c.PublicKey]
+		config := configOf(c)
+		if p == nil || p.family != c.EndpointFamily || p.config.Failback != config.Failback ||
+			!slices.Equal(p.config.Sources, config.Sources) {
+			config.Reach = k.d.reaches
+			p = &peer{
+				config: config, family: c.EndpointFamily,
+				machine: endpoint.New(config, k.d.o.Random), found: make([]found, len(config.Sources)),
+			}
+		}
+		next[c.PublicKey] = p
+	}
+	k.peers = next
+	for _, key := range run.Moved {
+		if p := next[key]; p != nil {
+			p.machine.Rewrite()
+		}
+	}
+	k.report(ctx, run)
+	k.read = time.Time{}
+}
+
+func configOf(c *schema.Peer) endpoint.Config {
+	config := endpoint.Config{Failback: time.Duration(c.EndpointFailback) * time.Second}
+	for _, e := range c.Endpoints() {
+		config.Sources = append(config.Sources, endpoint.Source{Host: e.Host, Port: e.Port})
+	}
+	return config
+}
+
+// tick reads the device and takes a step with each peer. It returns the endpoints
+// to write.
+func (k *keeper) tick(ctx context.Context, now time.Time) (writes []plan.PeerChange) {
+	if k.run == nil {
+		return nil
+	}
+	have, err := k.d.o.System.Devices.Read(k.name)
+	k.read = now
+	defer func() { k.cost = time.Since(now) }()
+	switch {
+	case err != nil:
+		if !k.failed {
+			k.log.Error("cannot read the device", "error", err)
+		}
+		k.failed = true
+		return nil
+	case !have.Exists, !have.Up, k.index != 0 && have.Index != k.index:
+		// Netifd may be taking it down; if not, somebody deleted it, and perhaps made
+		// another one.
+		k.drop()
+		k.later(goneTime, func(in *inbox) { in.sync = true })
+		return nil
+	}
+	k.failed, k.have, k.index = false, &have, have.Index
+	samples := make([]history.Sample, len(have.Peers))
+	for n := range have.Peers {
+		a := &have.Peers[n]
+		samples[n] = history.Sample{Key: a.PublicKey, Rx: a.RxBytes, Tx: a.TxBytes}
+		p := k.peers[a.PublicKey]
+		if p == nil {
+			continue
+		}
+		p.seen = endpoint.Reading{Endpoint: a.Endpoint, Handshake: a.LastHandshake, Tx: a.TxBytes, Keepalive: a.Keepalive > 0}
+		writes = k.step(now, a.PublicKey, p, writes)
+	}
+	k.d.history.Record(now, k.name, samples)
+	k.saveNames()
+	return writes
+}
+
+// later puts something into the inbox after a while.
+func (k *keeper) later(after time.Duration, put func(*inbox)) {
+	time.AfterFunc(after, func() {
+		select {
+		case <-k.ended:
+		default:
+			k.post(put)
+		}
+	})
+}
+
+// step takes a step with one peer and appends what is to be written.
+func (k *keeper) step(now time.Time, key schema.Key, p *peer, writes []plan.PeerChange) []plan.PeerChange {
+	s := p.machine.Step(now, p.seen)
+	p.step = s
+	for _, n := range s.Resolve {
+		k.lookUp(key, p, n)
+	}
+	if s.Write.IsValid() {
+		p.seen.Endpoint = s.Write
+		writes = append(writes, plan.PeerChange{PublicKey: key, Endpoint: s.Write})
+		k.log.Info("another endpoint for a peer", "peer", key.Short(), "endpoint", s.Write, "was", string(s.State))
+	}
+	if s.Good && s.Source >= 0 {
+		host := p.config.Sources[s.Source].Host
+		if _, err := netip.ParseAddr(host); err != nil {
+			k.names[host] = p.seen.Endpoint.Addr()
+		}
+	}
+	return writes
+}
+
+// saveNames saves the good addresses of names where they are new.
+func (k *keeper) saveNames() {
+	wanted := map[string]bool{}
+	for _, p := range k.peers {
+		for _, s := range p.config.Sources {
+			wanted[s.Host] = true
+		}
+	}
+	for host := range k.names {
+		if !wanted[host] {
+			delete(k.names, host)
+		}
+	}
+	if err := k.d.o.System.Remember(k.name, k.names); err != nil {
+		k.log.Warn("cannot save the addresses of names", "error", err)
+	}
+}
+
+// lookUp has a source looked up in the background.
+func (k *keeper) lookUp(key schema.Key, p *peer, n int) {
+	a := answer{key: key, source: p.config.Sources[n], family: p.family}
+	k.d.lookups.put(func() {
+		e := k.d.currentEpoch()
+		a.epoch, a.found.asked = e.number, time.Now()
+		ctx, cancel := context.WithTimeout(e.ctx, lookupTime)
+		defer cancel()
+		a.found.addrs, a.found.err = k.d.candidates(ctx, a.source.Host, resolve.Family(a.family))
+		k.post(func(in *inbox) { in.answers = append(in.answers, a) })
+	})
+}
+
+// absorb takes in what was looked up, and returns the endpoints to write.
+func (k *keeper) absorb(now time.Time, answers []answer) (writes []plan.PeerChange) {
+	epoch := k.d.currentEpoch().number
+	for _, a := range answers {
+		p := k.peers[a.key]
+		if p == nil || a.family != p.family {
+			continue
+		}
+		n := slices.Index(p.config.Sources, a.source)
+		if n < 0 {
+			continue // the configuration has another endpoint by now
+		}
+		switch {
+		case a.epoch != epoch || errors.Is(a.found.err, context.Canceled):
+			a.found.err = errUplinkChanged
+			p.machine.Failed(n, a.found.err)
+		case a.found.err != nil:
+			if p.found[n].err == nil || p.found[n].err.Error() != a.found.err.Error() {
+				k.log.Warn("an endpoint's name was not found", "peer", a.key.Short(), "host", a.source.Host, "error", a.found.err)
+			}
+			p.found[n].err, p.found[n].asked = a.found.err, a.found.asked
+			p.machine.Failed(n, a.found.err)
+		default:
+			p.found[n] = a.found
+			p.machine.Resolved(n, a.found.addrs)
+		}
+		writes = k.step(now, a.key, p, writes)
+	}
+	return writes
+}
+
+var errUplinkChanged = errors.New("the uplink changed while it was looked up")
+
+// turnUplink tells all peers that the way to the Internet is another one.
+func (k *keeper) turnUplink(now time.Time) {
+	for _, p := range k.peers {
+		p.machine.Uplink(now, k.d.reaches)
+	}
+}
+
+// kick starts handshakes with the peers that have an endpoint and no session.
+func (k *keeper) kick() {
+	if k.have == nil || k.run == nil {
+		return
+	}
+	silent := map[schema.Key]uint16{}
+	for n := range k.have.Peers {
+		a := &k.have.Peers[n]
+		p := k.peers[a.PublicKey]
+		if p == nil || !p.seen.Endpoint.IsValid() || p.step.State == endpoint.Connected {
+			continue
+		}
+		// A peer that nobody sends to needs no session.
+		if a.Keepalive > 0 || p.step.State != endpoint.Idle {
+			silent[a.PublicKey] = a.Keepalive
+		}
+	}
+	if err := k.d.o.System.Kick(k.name, silent); err != nil {
+		k.log.Warn("cannot start handshakes", "error", err)
+	}
+}
+
+// goneTime is after how long netifd is asked whether a device that is gone should
+// be there: by then it has begun to take it down, if it does.
+const goneTime = 300 * time.Millisecond
+
+// How often the device is read.
+const (
+	// minuteStep is how often whatever happens: the history has a minute a step.
+	minuteStep = time.Minute
+	// idleStep is how often while a peer that we could reach is not connected: when
+	// somebody begins to send to it, its endpoint has to be looked after.
+	idleStep = 15 * time.Second
+	// wantedStep is how often while somebody sends to it.
+	wantedStep = 5 * time.Second
+	// listenStep is how often while somebody listens to changes of states.
+	listenStep = 10 * time.Second
+	// watchStep is how often while somebody looks at seconds.
+	watchStep = time.Second
+	// shortStep is the least time between two readings.
+	shortStep = 100 * time.Millisecond
+	// retryStep is when a device that could not be read is read again.
+	retryStep = 5 * time.Second
+
+	// Reading takes at most a hundredth of the time; where a peer wants something at
+	// a certain time, a twentieth.
+	restShare, hasteShare = 100, 20
+)
+
+// due returns when the device has to be read next.
+func (k *keeper) due(now time.Time) time.Time {
+	switch {
+	case k.run == nil:
+		return now.Add(time.Hour)
+	case k.failed:
+		return k.read.Add(retryStep)
+	case k.read.IsZero():
+		return now
+	}
+	step := minuteStep
+	if k.d.listened() {
+		step = listenStep
+	}
+	next := time.Time{}
+	for _, p := range k.peers {
+		if n := p.step.Next; !n.IsZero() && (next.IsZero() || n.Before(next)) && (len(p.config.Sources) > 0 || step == listenStep) {
+			next = n
+		}
+		if len(p.config.Sources) == 0 {
+			continue
+		}
+		switch p.step.State {
+		case endpoint.Connected:
+		case endpoint.Idle, endpoint.Unresolved:
+			step = min(step, idleStep)
+		default:
+			step = min(step, wantedStep)
+		}
+	}
+	at := k.read.Add(max(step, restShare*k.cost))
+	if k.d.history.Watched(now, k.name) {
+		at = k.read.Add(max(watchStep, hasteShare*k.cost))
+	}
+	if !next.IsZero() {
+		next = latest(next, k.read.Add(max(shortStep, hasteShare*k.cost)))
+		if next.Before(at) {
+			at = next
+		}
+	}
+	return at
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

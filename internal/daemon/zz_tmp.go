@@ -1,0 +1,3 @@
+package daemon
+
+type ScriptEvent struct{ Action, Interface, Peer, Name, State, Reason, OldState string }
