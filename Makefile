@@ -52,17 +52,13 @@ TEST_PARALLEL ?= 2
 TEST_FLAGS    := -vet=off -count=1 -timeout 10m -p $(TEST_PARALLEL)
 
 # The same source, version and Go make the same binary, byte for byte, wherever
-# it is built: no path, no build id, no state of the checkout is in it.
+# it is built: no path, no build id, no state of the checkout is in it. The flags
+# are shared with the feed's Makefile.
+include scripts/flags.mk
 export GOFLAGS := -buildvcs=false
 VERSION        ?= $(or $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null | sed 's/^v//')),unknown)
-LDFLAGS        := -s -w -buildid= -X main.version=$(VERSION)
-
-# Packages that are not in the way of speed are compiled without inlining: 64 KB
-# raw and 52 KB as `xz -9` of the mipsel binary (`make docs-size`). Our own packages, the runtime and
-# what they lean on (bytes, encoding, netip, slices, strings) are inlined as usual.
-COLD := github.com/vishvananda/... github.com/mdlayher/... golang.zx2c4.com/... golang.org/x/... vendor/... \
-	crypto/... net os/... path/... time context reflect fmt syscall internal/poll internal/strconv strconv
-GCFLAGS := $(COLD:%=-gcflags=%=-l)
+LDFLAGS        := $(GO_LINK_FLAGS) -X main.version=$(VERSION)
+GCFLAGS        := $(GO_COLD_FLAGS)
 
 # One table says what each OpenWrt architecture is built with.
 ARCH_TABLE := scripts/openwrt-arch.txt
