@@ -108,6 +108,7 @@ func (w *watch) run(socket *os.File) error {
 		return err
 	}
 	b := make([]byte, watchMessage)
+	lost := false
 	for {
 		var n int
 		var from unix.Sockaddr
@@ -115,18 +116,22 @@ func (w *watch) run(socket *os.File) error {
 		err := conn.Read(func(fd uintptr) bool {
 			// With MSG_TRUNC it says how long the message was, not how much of it came.
 			n, from, failed = unix.Recvfrom(int(fd), b, unix.MSG_TRUNC)
-			return failed != unix.EAGAIN
+			return failed != unix.EAGAIN || lost
 		})
 		switch {
 		case err != nil: // the deadline, which the end of ctx sets
 			return err
 		case failed == unix.EINTR:
-		case failed == unix.ENOBUFS, failed == nil && n > len(b):
-			err = w.begin()
+		case failed == unix.ENOBUFS:
+			// From now on the kernel drops everything, without another word, until we have
+			// taken what it keeps. What is read before that could be old again.
+			lost = true
+		case failed == unix.EAGAIN: // lost, and nothing is left
+			lost, err = false, w.begin()
 		case failed != nil:
 			return os.NewSyscallError("recvfrom", failed)
-		case !fromKernel(from):
-		case parseEvents(b[:n], w.tell) != nil:
+		case lost, !fromKernel(from):
+		case n > len(b), parseEvents(b[:n], w.tell) != nil:
 			err = w.begin() // Whatever it was, it was something.
 		}
 		if err != nil {
