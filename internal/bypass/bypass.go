@@ -55,26 +55,28 @@ type Plan struct {
 // does not know that one any more. What Table has of it stays. (When its link
 // goes, the kernel deletes it.)
 func Want(main, own []rtnl.Route, tunnel func(device string) bool) Plan {
-	t := table{taken: make(map[key]struct{}, len(main))}
-	var ousted map[key]struct{}
+	t := table{taken: map[key]struct{}{}}
 	for _, r := range main {
-		switch {
-		case r.Device == "", r.Device == rtnl.Router:
-		case tunnel(r.Device):
-			if ousted == nil {
-				ousted = map[key]struct{}{}
-			}
-			ousted[keyOf(&r)] = struct{}{}
-		case r.Protocol != rtnl.Protocol: // Ours lead to endpoints, past one tunnel.
+		// Ours lead to endpoints, past one tunnel.
+		if r.Protocol != rtnl.Protocol && r.Device != "" && r.Device != rtnl.Router && !tunnel(r.Device) {
 			t.add(r)
 		}
 	}
-	for _, r := range own {
-		k := keyOf(&r)
-		_, out := ousted[k]
-		_, taken := t.taken[k]
-		if out && !taken && r.Protocol == rtnl.Protocol && r.Device != "" && !tunnel(r.Device) {
-			t.add(r)
+	// A tunnel can have thousands of routes, and what it may have ousted is few.
+	lost := map[key]*rtnl.Route{}
+	for n := range own {
+		r := &own[n]
+		if _, there := t.taken[keyOf(r)]; !there && r.Protocol == rtnl.Protocol && r.Device != "" && !tunnel(r.Device) {
+			lost[keyOf(r)] = r
+		}
+	}
+	for n := range main {
+		if len(lost) == 0 {
+			break
+		}
+		if r, ousted := lost[keyOf(&main[n])]; ousted && tunnel(main[n].Device) {
+			delete(lost, keyOf(r))
+			t.add(*r)
 		}
 	}
 	return Plan{Rules: t.rules(), Routes: slices.Concat(t.links, t.gateways)}

@@ -29,7 +29,10 @@ type timex struct {
 }
 
 // timespec is struct __kernel_timespec of linux/time_types.h.
-type timespec struct{ seconds, nanoseconds int64 }
+type timespec struct {
+	seconds int64
+	_       int64 // nanoseconds
+}
 
 // adjtime is clock_adjtime(2) for the machine's clock. The state is TIME_OK,
 // TIME_ERROR, or one around a leap second.
