@@ -3,6 +3,7 @@ package rpcd
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
@@ -19,6 +20,9 @@ func (r *Rpcd) publishBuiltins(l *life) error {
 		{"rc", signatures(rcMethods)},
 	}
 	for _, o := range objects {
+		if slices.Contains(r.config.Without, o.name) {
+			continue
+		}
 		for i := range o.methods {
 			call := o.methods[i].Call
 			o.methods[i].Call = func(ctx context.Context, req *ubus.Request) (blobmsg.Table, error) {

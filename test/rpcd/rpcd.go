@@ -32,6 +32,9 @@ type Config struct {
 	Env []string
 	// Dir is the daemon's working directory, which plugins inherit; "" is "/".
 	Dir string
+	// Without names built-in objects that are left out: whoever wants one that
+	// does more publishes it.
+	Without []string
 
 	// order replaces the order of the files in the folder, which depends on
 	// its file system.
