@@ -14,6 +14,7 @@ import (
 
 	"github.com/wgnetifd/wgnetifd/internal/clock"
 	"github.com/wgnetifd/wgnetifd/internal/daemon"
+	"github.com/wgnetifd/wgnetifd/internal/hotplug"
 	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/resolve"
 	"github.com/wgnetifd/wgnetifd/internal/resolve/mdns"
@@ -50,6 +51,8 @@ func runDaemon(ctx context.Context, log *logline.Logger, args []string) error {
 		System:  sys,
 		NAT64:   resolve.NewNAT64(dns, time.Now),
 		Network: kernel,
+		Rules:   kernel,
+		Scripts: hotplug.New(hotplug.Options{Log: log}),
 		Clock:   clock.NewSystem(),
 		Random:  rand.Float64,
 		Log:     log,

@@ -129,6 +129,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if s := d.o.Scripts; s != nil {
 		d.tasks.Go(func() { s.Run(ctx) })
 	}
+	d.awaitBus(ctx)
 	d.Reload(ctx, "")
 	if d.o.Bus != nil {
 		d.publish(ctx)
@@ -143,6 +144,21 @@ func (d *Daemon) Run(ctx context.Context) error {
 		_ = d.object.Remove(context.WithoutCancel(ctx))
 	}
 	return nil
+}
+
+// busTime is how long the beginning waits for ubus. Where there is none yet, what
+// can be done without is done, and the rest when it comes.
+const busTime = time.Second
+
+func (d *Daemon) awaitBus(ctx context.Context) {
+	if d.o.Bus == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, busTime)
+	defer cancel()
+	if err := d.o.Bus.Connected(ctx); err != nil {
+		d.log.Warn("no ubus yet, interfaces are looked after when it is there")
+	}
 }
 
 // Connected is to be called whenever there is a connection to ubus anew: what

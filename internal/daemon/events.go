@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wgnetifd/wgnetifd/internal/hotplug"
 	"github.com/wgnetifd/wgnetifd/internal/status"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
@@ -15,7 +16,7 @@ type Scripts interface {
 	// Run runs what Put wants until ctx ends.
 	Run(ctx context.Context)
 	// Put never waits.
-	Put(e ScriptEvent)
+	Put(e hotplug.Event)
 	// Any reports whether there are any scripts.
 	Any() bool
 }
@@ -149,10 +150,12 @@ func (k *keeper) tellPeer(p *status.Peer, old tale) {
 		{Name: "detail", Value: p.Detail()},
 		{Name: "old_state", Value: old.state},
 	}})
-	k.log.Info("peer is "+string(p.State), "peer", p.Name, "public_key", p.PublicKey.Short(), "was", old.state)
+	if string(p.State) != old.state {
+		k.log.Info("peer is "+string(p.State), "peer", p.Name, "public_key", p.PublicKey.Short(), "was", old.state)
+	}
 	if s := k.d.o.Scripts; s != nil {
-		s.Put(ScriptEvent{
-			Action: "peer", Interface: k.name, Peer: p.PublicKey.String(), Name: p.Name,
+		s.Put(hotplug.Event{
+			Action: hotplug.Peer, Interface: k.name, Peer: p.PublicKey, Name: p.Name,
 			State: string(p.State), Reason: string(p.Reason), OldState: old.state,
 		})
 	}
@@ -167,8 +170,8 @@ func (k *keeper) tellInterface(i *status.Interface) {
 		{Name: "old_state", Value: k.told.state},
 	}})
 	if s := k.d.o.Scripts; s != nil {
-		s.Put(ScriptEvent{
-			Action: "interface", Interface: k.name,
+		s.Put(hotplug.Event{
+			Action: hotplug.Interface, Interface: k.name,
 			State: string(i.State), Reason: string(i.Reason), OldState: k.told.state,
 		})
 	}

@@ -49,6 +49,8 @@ type keeper struct {
 	told     tale
 	tales    map[schema.Key]tale
 	reported string
+	// full: the interface is up, takes everything, and wants clock_bypass.
+	full atomic.Bool
 	// shown is what a status showed last.
 	shown atomic.Pointer[status.Input]
 }
@@ -258,6 +260,9 @@ func (k *keeper) revive(ctx context.Context) {
 func (k *keeper) drop() {
 	k.run, k.have, k.read, k.index, k.changed = nil, nil, time.Time{}, 0, true
 	clear(k.peers)
+	if k.full.Swap(false) {
+		k.d.bypass.sync(k.d)
+	}
 }
 
 // adjust writes endpoints, and follows changes of routes.

@@ -75,6 +75,9 @@ func (k *keeper) adopt(ctx context.Context, run *apply.Run) {
 	}
 	k.report(ctx, run)
 	k.read = time.Time{}
+	if full := wantsBypass(run); k.full.Swap(full) != full {
+		k.d.bypass.sync(k.d)
+	}
 }
 
 func configOf(c *schema.Peer) endpoint.Config {

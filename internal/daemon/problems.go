@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/wgnetifd/wgnetifd/internal/apply"
 	"github.com/wgnetifd/wgnetifd/internal/netifd"
@@ -27,8 +28,15 @@ func (k *keeper) report(ctx context.Context, run *apply.Run) {
 	}
 }
 
+// askAgain is when netifd is asked again that did not answer. When ubus is back it
+// is asked at once.
+const askAgain = 10 * time.Second
+
 // refuse tells why a configuration cannot be applied to what runs, once.
 func (k *keeper) refuse(ctx context.Context, err error) {
+	if failure := (*apply.Failure)(nil); !errors.As(err, &failure) {
+		k.later(askAgain, func(in *inbox) { in.sync = true })
+	}
 	if k.reported == err.Error() {
 		return
 	}
