@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -40,19 +41,22 @@ func TestForgedEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.AddAddress("lan", "192.0.2.1/24")
-		var got []Event
+		// Others, of links that come up, are about the kernel's own doing.
+		done := Event{Kind: EventAddress, Device: "lan", Dst: netip.MustParsePrefix("192.0.2.1/24")}
+		came := false
 		w := &watch{system: NewSystem(), handler: func(e Event) {
-			got = append(got, e)
-			if e.Kind == EventAddress {
+			if e.Kind == EventLink && e.Removed {
+				t.Errorf("%+v", e)
+			}
+			e.Index = 0
+			if e == done {
+				came = true
 				_ = socket.SetReadDeadline(time.Unix(1, 0))
 			}
 		}}
 		defer w.system.Close()
-		if err := w.run(socket); err == nil {
-			t.Error("it ended without an error")
-		}
-		if len(got) != 2 || got[0].Kind != EventLost || got[1].Kind != EventAddress || got[1].Device != "lan" {
-			t.Errorf("%+v", got)
+		if err := w.run(socket); err == nil || !came {
+			t.Errorf("%v, and the kernel's own event came: %v", err, came)
 		}
 	})
 }
