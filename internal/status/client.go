@@ -17,9 +17,12 @@ const Object = "wireguard"
 // ErrNoDaemon: nobody on the bus answers for the daemon.
 var ErrNoDaemon = errors.New("the daemon is not running: /etc/init.d/wgnetifd start")
 
-// daemonTime is how long the daemon may take to answer. Whoever asks has something
-// to say without it, and rpcd waits no longer than 30 s in all.
-const daemonTime = 5 * time.Second
+// daemonTime is how long the daemon may take to answer: whoever asks has something
+// to say without it. A reload does work; rpcd waits for 30 s in all.
+const (
+	daemonTime = 5 * time.Second
+	reloadTime = 25 * time.Second
+)
 
 // Bus is the part of a ubus connection that is needed here.
 type Bus interface {
@@ -37,7 +40,11 @@ type Client struct{ Bus Bus }
 // same path), or when no answer came in time. Other errors are the daemon's own
 // ubus.Status.
 func (c Client) Call(ctx context.Context, method string, args blobmsg.Table) (blobmsg.Table, error) {
-	ctx, cancel := context.WithTimeout(ctx, daemonTime)
+	patience := daemonTime
+	if method == "reload" {
+		patience = reloadTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	objects, err := c.Bus.Lookup(ctx, Object)
 	if err != nil {

@@ -68,11 +68,12 @@ func (s *Sources) Collect(ctx context.Context, only string) (*Snapshot, error) {
 			return nil, fmt.Errorf("%s: %w", name, ErrNoInterface)
 		}
 	}
-	snap.build(inputs)
+	snap.Fill(inputs)
 	return snap, nil
 }
 
-func (s *Snapshot) build(inputs []*Input) {
+// Fill adds the interfaces that the inputs make.
+func (s *Snapshot) Fill(inputs []*Input) {
 	connected := false
 	for _, in := range inputs {
 		connected = connected || AnyConnected(&in.Actual, in.Now)

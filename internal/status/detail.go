@@ -105,7 +105,7 @@ func (p *Peer) unanswered() string {
 		}
 		return since + ": nobody has set the router's clock since it started, and while it is behind the other side refuses handshakes; does NTP reach a server?"
 	case ReasonNoUplink:
-		return since + ": " + p.noRoute()
+		return since + ", and " + p.noRoute()
 	case ReasonResolving:
 		return since + "; looking up " + p.EndpointHost + " again"
 	case ReasonNoAddress:
