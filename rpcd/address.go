@@ -80,7 +80,7 @@ func newPool(own netip.Prefix, conf *schema.Interface) pool {
 	}
 	take := func(p netip.Prefix) {
 		// What is wider than the pool, as a default route is, takes no address of it.
-		if p.Bits() <= part.Bits() || !part.Contains(p.Addr()) {
+		if !part.Contains(p.Addr()) || p.Bits() <= part.Bits() && !p.IsSingleIP() {
 			return
 		}
 		first := lastByte(p.Masked().Addr())
