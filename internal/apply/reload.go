@@ -258,6 +258,15 @@ func (r *Run) Alone() bool {
 	return kernel
 }
 
+// Slim forgets what Adjust does not need of a run: with thousands of peers that is
+// most of it.
+func (r *Run) Slim() {
+	r.Have, r.Changes, r.saved, r.names = nil, plan.Changes{}, nil, nil
+	if r.Conf.TunLink == "" {
+		r.pkg = nil
+	}
+}
+
 // TellProblems puts what is wrong into the log and tells netifd: what the
 // configuration has wrong, and what came up on the way.
 func (r *Run) TellProblems(ctx context.Context) {

@@ -12,8 +12,7 @@ import (
 type clockState struct{ now atomic.Pointer[clock.State] }
 
 func (c *clockState) status() status.Clock {
-	s := c.now.Load()
-	return status.Clock{Set: s.Set, Synchronised: s.Synchronised}
+	return status.Clock(*c.now.Load())
 }
 
 // readClock asks for the clock once.

@@ -73,6 +73,7 @@ type Daemon struct {
 	clock   clockState
 	events  announcer
 	bypass  bypassKeeper
+	thrift  thrift
 
 	// uplink is what the way to the Internet carries now; never nil after Run began.
 	uplink atomic.Pointer[uplink]
@@ -139,6 +140,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.stopAll()
 	d.tasks.Wait()
 	d.bypass.remove(d)
+	d.thrift.stop()
 	if d.object != nil {
 		// The bus may be gone; it takes the object away with the connection anyway.
 		_ = d.object.Remove(context.WithoutCancel(ctx))

@@ -113,6 +113,13 @@ func (k *keeper) tell(ctx context.Context, now time.Time) {
 	if !changed {
 		return
 	}
+	if k.run != nil && k.have == nil {
+		have, err := k.d.o.System.Devices.Read(k.name)
+		if err != nil || !have.Exists {
+			return // The next reading sees to it.
+		}
+		k.have = &have
+	}
 	k.changed = false
 	in := k.input(now)
 	k.askNetifd(ctx, in)

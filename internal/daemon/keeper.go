@@ -11,7 +11,6 @@ import (
 	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/internal/state"
-	"github.com/wgnetifd/wgnetifd/internal/status"
 	"github.com/wgnetifd/wgnetifd/uci"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
@@ -51,8 +50,8 @@ type keeper struct {
 	reported string
 	// full: the interface is up, takes everything, and wants clock_bypass.
 	full atomic.Bool
-	// shown is what a status showed last.
-	shown atomic.Pointer[status.Input]
+	// shown is what a status showed last; nil: something has changed since.
+	shown atomic.Pointer[shown]
 }
 
 // inbox holds what a keeper has to look at. What came several times is there once.
@@ -67,6 +66,9 @@ type inbox struct {
 	answers []answer
 	calls   []call
 }
+
+// anyAge is for calls that need no reading of the device.
+const anyAge = time.Hour
 
 // call is something to be done in the keeper's goroutine, with a reading of the
 // device that is as young as asked for.
@@ -155,6 +157,9 @@ func (k *keeper) loop(ctx context.Context) {
 // thing depends on the other.
 func (k *keeper) handle(ctx context.Context, in inbox) {
 	now := time.Now()
+	if last := k.shown.Load(); last != nil && (len(in.calls) == 0 || now.Sub(last.at) > statusAge) {
+		k.shown.Store(nil)
+	}
 	in.sync = in.sync || in.look && k.run == nil
 	k.apply(ctx, &in)
 	if in.uplink {
@@ -175,11 +180,15 @@ func (k *keeper) handle(ctx context.Context, in inbox) {
 		c.do(now)
 		close(c.done)
 	}
+	if len(in.calls)+len(in.reloads) > 0 || in.sync {
+		k.d.thrift.heavy(len(k.peers))
+	}
+	k.have = nil // It is large, and read again for whoever asks.
 }
 
 func (k *keeper) olderThan(now time.Time, calls []call) bool {
 	for _, c := range calls {
-		if now.Sub(k.read) > max(c.maxAge, 20*k.cost) {
+		if c.maxAge < anyAge {
 			return true
 		}
 	}
@@ -210,7 +219,7 @@ func (k *keeper) apply(ctx context.Context, in *inbox) {
 		}
 	}
 	if k.run != nil {
-		k.run.Have, k.run.Changes = nil, plan.Changes{} // They are large.
+		k.run.Slim()
 	}
 }
 

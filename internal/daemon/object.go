@@ -167,7 +167,7 @@ func (d *Daemon) callResolve(ctx context.Context, args blobmsg.Table) (blobmsg.T
 	total := 0
 	for _, k := range keepers {
 		done := make(chan int, 1)
-		if err := k.ask(ctx, time.Hour, func(now time.Time) { done <- k.resolve(now, key) }); err != nil {
+		if err := k.ask(ctx, anyAge, func(now time.Time) { done <- k.resolve(now, key) }); err != nil {
 			return nil, err
 		}
 		total += <-done

@@ -33,7 +33,7 @@ func (d *Daemon) snapshot(ctx context.Context, only string) (*status.Snapshot, e
 	inputs := make([]*status.Input, len(keepers))
 	var wg sync.WaitGroup
 	for n, k := range keepers {
-		wg.Go(func() { inputs[n] = k.look(ctx, statusAge) })
+		wg.Go(func() { inputs[n] = k.look(ctx) })
 	}
 	wg.Wait()
 	inputs = append(inputs, d.foreign(only, len(keepers) > 0)...)
@@ -50,20 +50,39 @@ func (d *Daemon) snapshot(ctx context.Context, only string) (*status.Snapshot, e
 	return snap, nil
 }
 
-// look returns what is known of the interface by a reading that is not older than
-// maxAge, or, if the keeper is busy, what was known before.
-func (k *keeper) look(ctx context.Context, maxAge time.Duration) *status.Input {
-	ctx, cancel := context.WithTimeout(ctx, statusTime)
-	defer cancel()
-	var in *status.Input
-	done := make(chan *status.Input, 1)
-	if err := k.ask(ctx, maxAge, func(now time.Time) { done <- k.input(now) }); err == nil {
-		in = <-done
-		k.shown.Store(in)
-	} else if last := k.shown.Load(); last != nil {
-		copied := *last
-		in = &copied
-	} else {
+// shown is what a status showed, and when.
+type shown struct {
+	input *status.Input
+	at    time.Time
+}
+
+// recent returns a copy of what the keeper knows by a reading that is not older
+// than statusAge; nil when it is busy for too long.
+func (k *keeper) recent(ctx context.Context) *status.Input {
+	last := k.shown.Load()
+	if last == nil || time.Since(last.at) > statusAge {
+		ctx, cancel := context.WithTimeout(ctx, statusTime)
+		defer cancel()
+		done := make(chan *shown, 1)
+		if err := k.ask(ctx, statusAge, func(now time.Time) {
+			s := &shown{k.input(now), now}
+			k.shown.Store(s)
+			done <- s
+		}); err == nil {
+			last = <-done
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	copied := *last.input
+	return &copied
+}
+
+// look returns what is known of the interface.
+func (k *keeper) look(ctx context.Context) *status.Input {
+	in := k.recent(ctx)
+	if in == nil {
 		return &status.Input{Name: k.name, ReadErr: errBusy}
 	}
 	if !in.Actual.Exists {
@@ -148,7 +167,7 @@ func (d *Daemon) candidatesOf(ctx context.Context, ref status.PeerRef, key schem
 		return nil
 	}
 	done := make(chan []status.Candidate, 1)
-	err := k.ask(ctx, time.Hour, func(time.Time) {
+	err := k.ask(ctx, anyAge, func(time.Time) {
 		p := k.peers[key]
 		if p == nil {
 			done <- nil
