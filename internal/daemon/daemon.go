@@ -88,8 +88,9 @@ type Daemon struct {
 	// confErr is why the configuration could not be read last.
 	confErr error
 
-	// root ends with Run.
+	// root ends with Run; begun is closed when it is there.
 	root  context.Context
+	begun chan struct{}
 	tasks sync.WaitGroup
 }
 
@@ -103,7 +104,7 @@ type epoch struct {
 
 // New returns a daemon that does nothing yet.
 func New(o Options) *Daemon {
-	d := &Daemon{o: o, log: o.Log, keepers: map[string]*keeper{}, history: history.New(time.Now())}
+	d := &Daemon{o: o, log: o.Log, keepers: map[string]*keeper{}, history: history.New(time.Now()), begun: make(chan struct{})}
 	if o.Bus != nil {
 		d.client = netifd.Client{Bus: o.Bus}
 	}
@@ -120,6 +121,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	d.root = ctx
+	close(d.begun)
 	d.newEpoch(ctx)
 	d.readClock()
 	d.readUplink()
@@ -138,7 +140,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	d.stopAll()
-	d.tasks.Wait()
+	d.awaitTasks()
 	d.bypass.remove(d)
 	d.thrift.stop()
 	if d.object != nil {
@@ -242,7 +244,24 @@ func (d *Daemon) keep(ctx context.Context, names []string) {
 
 func (d *Daemon) stopAll() {
 	for _, k := range d.all() {
-		k.stop()
+		k.cancel()
+	}
+}
+
+// stopTime is how long the end waits for what is under way: a keeper may wait for
+// a setup that holds the interface's lock. Nothing is lost by not waiting longer.
+const stopTime = 3 * time.Second
+
+func (d *Daemon) awaitTasks() {
+	ended := make(chan struct{})
+	go func() {
+		d.tasks.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(stopTime):
+		d.log.Warn("something is still under way, ending all the same")
 	}
 }
 

@@ -81,6 +81,14 @@ type request struct {
 // an empty name. It returns when that is done, or ctx ends. Of many that are asked
 // for at once, one or two are done.
 func (d *Daemon) Reload(ctx context.Context, iface string) *Result {
+	select {
+	case <-d.begun:
+	case <-ctx.Done():
+		return &Result{Err: ctx.Err()}
+	}
+	if d.root.Err() != nil {
+		return &Result{Err: errStopped}
+	}
 	r := request{iface: iface, answer: make(chan *Result, 1)}
 	q := &d.reloads
 	q.mu.Lock()
