@@ -41,6 +41,8 @@ type keeper struct {
 	cost time.Duration
 	// failed: reading the device failed last time; the log has it.
 	failed bool
+	// revived: netifd was told to bring the interface up by the reload at hand.
+	revived bool
 	// changed: the configuration is another one than the last time that states were told.
 	changed bool
 	// told is what was told last of the interface, tales what of its peers; nil:
@@ -214,6 +216,9 @@ func (k *keeper) apply(ctx context.Context, in *inbox) {
 	}
 	if explicit {
 		o := outcomeOf(k.conf, before, run, err)
+		if k.revived {
+			o.change.Device, k.revived = append(o.change.Device, "up"), false
+		}
 		for _, r := range in.reloads {
 			r.done(k.name, o)
 		}
@@ -262,7 +267,9 @@ func (k *keeper) revive(ctx context.Context) {
 	k.log.Info("the configuration is good again, netifd is told to bring the interface up")
 	if err := k.d.client.Start(ctx, k.name); err != nil {
 		k.log.Error("netifd does not bring it up", "error", err)
+		return
 	}
+	k.revived = true
 }
 
 // drop forgets an interface that is not up.
