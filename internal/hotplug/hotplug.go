@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -161,15 +162,25 @@ func (r *Runner) scripts() (paths []string) {
 	}
 	r.unreadable = unreadable
 	for _, entry := range entries {
-		path := filepath.Join(r.Dir, entry.Name())
-		if strings.HasPrefix(entry.Name(), ".") {
-			continue
-		}
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			paths = append(paths, path)
+		if r.isScript(entry.Name()) {
+			paths = append(paths, filepath.Join(r.Dir, entry.Name()))
 		}
 	}
 	return paths
+}
+
+func (r *Runner) isScript(name string) bool {
+	if strings.HasPrefix(name, ".") {
+		return false
+	}
+	info, err := os.Stat(filepath.Join(r.Dir, name))
+	return err == nil && info.Mode().IsRegular()
+}
+
+// Any reports whether there are scripts. It costs a look into the folder.
+func (r *Runner) Any() bool {
+	entries, _ := os.ReadDir(r.Dir) // what is wrong with it is said when it matters
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return r.isScript(e.Name()) })
 }
 
 // attributes say in the log what ran for whom.

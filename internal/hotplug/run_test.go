@@ -146,8 +146,12 @@ func TestNoScripts(t *testing.T) {
 		return l.runner.queue.events == nil
 	}
 	l.until("no event waits", idle)
-	if err := os.Mkdir(l.dir, 0o755); err != nil {
-		t.Fatal(err)
+	if l.runner.Any() {
+		t.Error("there are scripts without a folder")
+	}
+	l.script(".hidden", "echo hidden >>$OUT/ran")
+	if l.runner.Any() {
+		t.Error("a hidden file is a script")
 	}
 	l.runner.Put(peerEvent(1, "a", "b"))
 	l.until("no event waits", idle)
@@ -155,6 +159,9 @@ func TestNoScripts(t *testing.T) {
 		t.Errorf("logged:\n%s", got)
 	}
 	l.script("10-late", "echo $STATE >>$OUT/ran")
+	if !l.runner.Any() {
+		t.Error("there is no script")
+	}
 	l.runner.Put(peerEvent(1, "b", "c"))
 	l.untilFile("ran", "c\n")
 	l.stop()
