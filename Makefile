@@ -16,7 +16,7 @@ SHELLCHECK_MIN := 0.9.0
 # The packages whose bytes must not depend on the machine: their tests run on
 # 32-bit big-endian MIPS too, which is what many routers are.
 BIG_ENDIAN_PACKAGES := ./uci/... ./internal/plan/... ./internal/ubus/blobmsg/... ./internal/ubus/wire/... \
-	./internal/state/... ./internal/status ./internal/logline ./rpcd ./proto
+	./internal/state/... ./internal/status ./internal/history ./internal/logline ./rpcd ./proto
 BIG_ENDIAN          := GOOS=linux GOARCH=mips GOMIPS=softfloat CGO_ENABLED=0
 
 # Tests that mount file systems: the emulator makes no namespaces for that.
