@@ -27,7 +27,7 @@ var commands []command
 // The list names help, which prints the list.
 func init() {
 	commands = []command{
-		{"status", "[INTERFACE] [--json] [--config DIR]", "show interfaces and peers", showStatus},
+		{"status", "[INTERFACE [PEER]] [--json] [--config DIR]", "show interfaces and peers", showStatus},
 		{"daemon", "[--config DIR]", "keep the interfaces as configured; ends with SIGTERM, SIGHUP reloads", runDaemon},
 		{"reload", "[INTERFACE] [--json]", "have the daemon apply the configuration, print what changed", reload},
 		{"up", "[--config DIR] INTERFACE", "bring an interface up without netifd", up},
@@ -70,16 +70,26 @@ func parse(args []string) (o options, err error) {
 
 func showStatus(ctx context.Context, _ *logline.Logger, args []string) error {
 	o, err := parse(args)
-	if err != nil || len(o.rest) > 1 {
+	if err != nil || len(o.rest) > 2 {
 		return errors.Join(err, usage("status"))
 	}
-	only := ""
-	if len(o.rest) == 1 {
+	only, peer := "", ""
+	if len(o.rest) > 0 {
 		only = o.rest[0]
 	}
-	snap, err := sources(ctx, o.config).Collect(ctx, only)
+	if len(o.rest) > 1 {
+		peer = o.rest[1]
+	}
+	src := sources(ctx, o.config)
+	snap, err := src.Collect(ctx, only)
 	if err != nil {
 		return err
+	}
+	if snap.Text = peer; peer != "" && !snap.Interfaces[0].Has(peer) {
+		return fmt.Errorf("%s has no peer with %q in its name, key, endpoint or allowed IPs", only, peer)
+	}
+	if src.Netifd != nil {
+		snap.Ask(ctx, daemonClient{}, only)
 	}
 	if !o.json {
 		err = snap.WriteText(os.Stdout)

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/wgnetifd/wgnetifd/internal/apply"
+	"github.com/wgnetifd/wgnetifd/internal/clock"
 	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/internal/resolve"
+	"github.com/wgnetifd/wgnetifd/internal/resolve/mdns"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
 	"github.com/wgnetifd/wgnetifd/internal/status"
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
@@ -38,15 +40,34 @@ func configDir(dir string) uci.Dir {
 
 // system returns the real system.
 func system(log *logline.Logger, config string) *apply.System {
+	dns := resolve.System()
+	local := mdns.First{mdns.NewAvahi("")}
+	if config == "" {
+		local = append(local, mdns.NewUmdns(shortBus{}))
+	}
 	return &apply.System{
 		Dir:         configDir(config),
 		Devices:     wgdev.NewSystem(),
 		Kernel:      rtnl.NewSystem(),
-		Resolver:    resolve.System(),
+		Names:       &resolve.Names{DNS: dns, Local: local},
+		NAT64:       resolve.NewNAT64(dns, time.Now),
 		ResolveTime: apply.ResolveTime,
 		Now:         time.Now,
 		Log:         log,
 	}
+}
+
+// shortBus connects to ubus for each call: hardly any configuration has a name for
+// umdns.
+type shortBus struct{}
+
+func (shortBus) Call(ctx context.Context, path, method string, args blobmsg.Table) (blobmsg.Table, error) {
+	conn, err := ubus.Dial(ctx, ubus.DefaultSocket)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return conn.Call(ctx, path, method, args)
 }
 
 // sources returns what a status is made of; netifd is asked where it can be.
@@ -56,6 +77,7 @@ func sources(ctx context.Context, config string) *status.Sources {
 		Devices: wgdev.NewSystem(),
 		Kernel:  rtnl.NewSystem(),
 		Now:     time.Now,
+		Clock:   clockNow,
 	}
 	if config != "" {
 		return s // another configuration than netifd's
@@ -66,6 +88,14 @@ func sources(ctx context.Context, config string) *status.Sources {
 		s.Netifd = &netifd.Client{Bus: conn}
 	}
 	return s
+}
+
+// clockNow says what one look at the clock shows. Whether it was set before only the
+// daemon knows: here it counts as wrong when it certainly is.
+func clockNow(time.Time) status.Clock {
+	c := status.Clock(clock.NewSystem().State())
+	c.Set = !c.Past
+	return c
 }
 
 func handler(log *logline.Logger) *proto.Handler {

@@ -100,10 +100,7 @@ func (p *Peer) unanswered() string {
 	}
 	switch p.Reason {
 	case ReasonClock:
-		if p.clock.Past {
-			return since + ": the router's clock is not set, and the other side refuses handshakes until it is; does NTP reach a server?"
-		}
-		return since + ": nobody has set the router's clock since it started, and while it is behind the other side refuses handshakes; does NTP reach a server?"
+		return since + p.blameClock()
 	case ReasonNoUplink:
 		return since + ", and " + p.noRoute()
 	case ReasonResolving:
@@ -113,10 +110,7 @@ func (p *Peer) unanswered() string {
 	case ReasonReturning:
 		return since + "; trying " + p.first() + " again"
 	}
-	way := ""
-	if p.Endpoint.IsValid() {
-		way = ", and does UDP to " + p.Endpoint.String() + " get through"
-	}
+	way := p.way()
 	s := since + ": is the other side up, does it have our public key" + way + "?"
 	if p.State == Stale {
 		s = since + " although there is something to send: is the other side up" + way + "?"
@@ -125,6 +119,23 @@ func (p *Peer) unanswered() string {
 		s += " The router's clock is not synchronised (NTP): that can be the reason too."
 	}
 	return s
+}
+
+// blameClock says what is known of the clock: before the build date it is wrong,
+// without NTP it may be.
+func (p *Peer) blameClock() string {
+	if p.clock.Past {
+		return ": the router's clock is not set, and the other side refuses handshakes until it is; does NTP reach a server?"
+	}
+	return ": NTP has not set the router's clock since it started, and while it is behind the other side refuses handshakes; does NTP reach a server? If the time is right: is the other side up" + p.way() + "?"
+}
+
+// way asks for the way to the endpoint.
+func (p *Peer) way() string {
+	if !p.Endpoint.IsValid() {
+		return ""
+	}
+	return ", and does UDP to " + p.Endpoint.String() + " get through"
 }
 
 func (p *Peer) noRoute() string {

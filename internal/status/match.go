@@ -104,6 +104,18 @@ func lower(c byte) byte {
 	return c
 }
 
+// Has reports whether a peer has the text in its name, key, endpoint or allowed IPs,
+// whatever the case.
+func (i *Interface) Has(text string) bool {
+	m := newMatcher(text)
+	for n := range i.Peers {
+		if m.matches(&i.Peers[n]) {
+			return true
+		}
+	}
+	return false
+}
+
 // matcher looks for a text in peers, whatever the case. It allocates nothing for
 // text in ASCII.
 type matcher struct {

@@ -23,10 +23,15 @@ type Snapshot struct {
 	Clock Clock
 	// Daemon: the daemon took the snapshot, or was asked.
 	Daemon bool
+	// DaemonErr is why the daemon did not answer; nil also where nobody asked.
+	DaemonErr error
 	// ConfigError is why the configuration cannot be read; then only what the
 	// kernel has is shown.
 	ConfigError error
-	Interfaces  []Interface
+	// Text: of the peers, WriteText and All show only those that have this in their
+	// name, key, endpoint or allowed IPs; empty: all.
+	Text       string
+	Interfaces []Interface
 }
 
 // Clock says how far the router's clock is to be believed. It is a clock.State.

@@ -45,12 +45,14 @@ const interfaceProblems = 10
 // with the fields of PeersTable.
 func (s *Snapshot) All() blobmsg.Table {
 	ifaces := make(blobmsg.Table, 0, len(s.Interfaces))
-	total := 0
+	total, m := 0, newMatcher(s.Text)
 	for n := range s.Interfaces {
 		i := &s.Interfaces[n]
 		peers := make(blobmsg.Array, 0, len(i.Peers))
 		for k := range i.Peers {
-			peers = append(peers, i.Peers[k].table(i.Name, fullBounds))
+			if p := &i.Peers[k]; m.matches(p) {
+				peers = append(peers, p.table(i.Name, fullBounds))
+			}
 		}
 		total += len(peers)
 		t := i.table(fullBounds)

@@ -9,8 +9,13 @@ import (
 	"time"
 )
 
-// maxShown is how many allowed IPs of a peer people are shown.
-const maxShown = 20
+const (
+	// maxShown is how many allowed IPs of a peer people are shown.
+	maxShown = 20
+	// maxWhole is up to how many peers of an interface are shown with all they have;
+	// more of them get one line each.
+	maxWhole = 20
+)
 
 // WriteText prints the snapshot for people.
 func (s *Snapshot) WriteText(w io.Writer) error {
@@ -27,11 +32,17 @@ func (s *Snapshot) WriteText(w io.Writer) error {
 	default:
 		t.line("There are no WireGuard interfaces: none is configured, and the kernel has none.")
 	}
+	if note := s.daemonNote(); note != "" && len(s.Interfaces) > 0 {
+		t.line(clean(note))
+		t.line("")
+	}
+	m := newMatcher(s.Text)
 	for n := range s.Interfaces {
 		if n > 0 {
 			t.line("")
 		}
 		t.iface(&s.Interfaces[n])
+		t.peers(&s.Interfaces[n], m)
 	}
 	_, err := io.WriteString(w, t.b.String())
 	return err
@@ -69,7 +80,10 @@ func (t *text) iface(i *Interface) {
 	if r := i.Routes; r.Netifd+r.Ours != r.Asked || r.Ours > 0 {
 		t.field("routes", fmt.Sprintf("%d, more than netifd takes: %d by netifd after aggregation, %d by us", r.Asked, r.Netifd, r.Ours))
 	}
-	t.field("peers", fmt.Sprintf("%d connected of %d", i.Connected(), i.Active()))
+	t.field("peers", i.summary())
+	if i.Rate.Measured {
+		t.field("traffic", "receiving "+Bytes(i.Rate.Rx)+"/s, sending "+Bytes(i.Rate.Tx)+"/s")
+	}
 	if !i.Configured {
 		t.field("note", "not in the configuration")
 	}
@@ -83,42 +97,39 @@ func (t *text) iface(i *Interface) {
 			t.field("netifd", strings.TrimSpace(e.Code+" "+text))
 		}
 	}
-	for n := range i.Peers {
-		t.line("")
-		t.peer(&i.Peers[n])
-	}
 }
 
-func (t *text) peer(p *Peer) {
-	t.line("  peer " + clean(p.Name) + ": " + string(p.State))
-	field := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(&t.b, "    %-15s%s\n", name, clean(value))
+// summary says how many peers are connected, and what the others are.
+func (i *Interface) summary() string {
+	sum := i.sums()
+	text := strconv.Itoa(sum.connected) + " connected of " + strconv.Itoa(sum.active)
+	var others []string
+	for n, count := range sum.counts {
+		if count > 0 && states[n] != Connected {
+			others = append(others, strconv.Itoa(count)+" "+string(states[n]))
 		}
 	}
-	detail := p.Detail()
-	field("reason", detail)
-	for _, problem := range p.Problems[:min(len(p.Problems), maxShown)] {
-		if text := problem.Error(); text != detail {
-			field("problem", text)
+	if len(others) > 0 {
+		text += " (" + strings.Join(others, ", ") + ")"
+	}
+	return text
+}
+
+// peers prints those that match.
+func (t *text) peers(i *Interface, m *matcher) {
+	var shown []*Peer
+	for n := range i.Peers {
+		if p := &i.Peers[n]; m.matches(p) {
+			shown = append(shown, p)
 		}
 	}
-	if !p.PublicKey.IsZero() {
-		field("public key", p.PublicKey.String())
+	if len(shown) > maxWhole {
+		t.list(i, shown)
+		return
 	}
-	switch {
-	case p.Endpoint.IsValid():
-		field("endpoint", p.Endpoint.String())
-	case p.EndpointHost != "":
-		field("endpoint", HostPort(p.EndpointHost, p.EndpointPort)+" (not in use)")
-	}
-	field("allowed ips", prefixes(p.AllowedIPs))
-	if !p.LastHandshake.IsZero() {
-		field("handshake", Ago(p.Age))
-		field("transfer", "received "+Bytes(p.RxBytes)+", sent "+Bytes(p.TxBytes))
-	}
-	if p.Keepalive != 0 {
-		field("keepalive", "every "+strconv.Itoa(int(p.Keepalive))+" s")
+	for _, p := range shown {
+		t.line("")
+		t.peer(p)
 	}
 }
 
