@@ -12,6 +12,10 @@
 //	8787: from all iif lo ipproto udp dport 123 lookup 8787 proto 87
 //
 // Want plans, Sync writes the difference; Apply does both.
+//
+// An uplink with the strict reverse path filter (rp_filter 1; OpenWrt has it off)
+// drops the answers where a tunnel takes everything: the kernel leaves ports out
+// of account there, for rules of its own packets need none of what comes in.
 package bypass
 
 import (
