@@ -38,8 +38,9 @@ const PollInterval = 5 * time.Second
 
 // Follow calls handler with the state at the beginning, after every step of the
 // clock, and when the state changed while it is not Set: that is asked for every
-// PollInterval. As soon as it is Set nothing is done but wait for a step. It
-// returns when ctx ends, or with what keeps it from seeing steps.
+// PollInterval, and once after the beginning. As soon as it is Set nothing is done
+// but wait for a step. Follow returns when ctx ends, or with what keeps it from
+// seeing steps.
 func Follow(ctx context.Context, c Clock, handler func(now State, stepped bool)) error {
 	return follow(ctx, c, PollInterval, handler)
 }
@@ -59,9 +60,9 @@ func follow(ctx context.Context, c Clock, every time.Duration, handler func(now 
 	}()
 	last := c.State()
 	handler(last, false)
-	for {
+	for first := true; ; {
 		var poll <-chan time.Time
-		if !last.Set {
+		if !last.Set || first { // It may have been set before Watch was there to see it.
 			poll = time.After(every)
 		}
 		select {
@@ -71,6 +72,7 @@ func follow(ctx context.Context, c Clock, every time.Duration, handler func(now 
 			last = c.State()
 			handler(last, true)
 		case <-poll:
+			first = false
 			if now := c.State(); now != last {
 				last = now
 				handler(now, false)
