@@ -99,7 +99,7 @@ func TestOnlyTheDaemon(t *testing.T) {
 		err  error
 		want string
 	}{
-		{fmt.Errorf("%w (%w)", status.ErrNoDaemon, ubus.StatusConnectionFailed), "the daemon is not running: /etc/init.d/wgnetifd start"},
+		{fmt.Errorf("%w (%w)", status.ErrNoDaemon, ubus.StatusNotFound), "the daemon is not running: /etc/init.d/wgnetifd start"},
 		{ubus.StatusNotFound, "there is no such interface or peer, or nothing is known of it yet"},
 		{ubus.StatusInvalidArgument, "the daemon does not understand the arguments"},
 	} {

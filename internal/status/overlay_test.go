@@ -89,9 +89,9 @@ func TestAskInVain(t *testing.T) {
 	if snap.Daemon {
 		t.Error("the daemon is said to be there")
 	}
-	head, rest, _ := strings.Cut(textOf(t, snap), "\n\n")
-	if !strings.HasPrefix(head, "note: the daemon is not running: /etc/init.d/wgnetifd start") || rest != before {
-		t.Errorf("%s\n\n%s", head, rest)
+	note, ok := strings.CutPrefix(textOf(t, snap), before)
+	if !ok || !strings.HasPrefix(note, "\nnote: the daemon is not running: /etc/init.d/wgnetifd start") {
+		t.Error(note)
 	}
 }
 

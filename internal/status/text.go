@@ -32,10 +32,6 @@ func (s *Snapshot) WriteText(w io.Writer) error {
 	default:
 		t.line("There are no WireGuard interfaces: none is configured, and the kernel has none.")
 	}
-	if note := s.daemonNote(); note != "" && len(s.Interfaces) > 0 {
-		t.line(clean(note))
-		t.line("")
-	}
 	m := newMatcher(s.Text)
 	for n := range s.Interfaces {
 		if n > 0 {
@@ -43,6 +39,10 @@ func (s *Snapshot) WriteText(w io.Writer) error {
 		}
 		t.iface(&s.Interfaces[n])
 		t.peers(&s.Interfaces[n], m)
+	}
+	if note := s.daemonNote(); note != "" && len(s.Interfaces) > 0 {
+		t.line("")
+		t.line(clean(note))
 	}
 	_, err := io.WriteString(w, t.b.String())
 	return err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
@@ -94,10 +95,25 @@ func TestRpcd(t *testing.T) {
 			LatestHandshake: strconv.FormatInt(peer.LastHandshakeTime.Unix(), 10), Keepalive: "25",
 		}},
 	})
-	var s statusJSON
-	l.ask("status", nil, &s)
-	if p := s.Interfaces["wg0"].Peers; len(p) != 1 || p[0].State != "connected" || p[0].HandshakeAge < 0 {
-		t.Errorf("status: %+v", s)
+	for _, method := range []string{"status", "peers"} {
+		var s pageJSON
+		l.ask(method, nil, &s)
+		if p := s.Peers; s.Daemon || len(p) != 1 || p[0].State != "connected" || p[0].HandshakeAge < 0 {
+			t.Errorf("%s: %+v", method, s)
+		}
+	}
+	var next struct{ IPv4 string }
+	l.ask("getNextPeerAddress", blobmsg.Table{{Name: "interface", Value: "wg0"}}, &next)
+	equal(t, "getNextPeerAddress", next.IPv4, "10.0.0.3/32")
+	var one peerJSON
+	l.ask("peer", blobmsg.Table{{Name: "interface", Value: "wg0"}, {Name: "public_key", Value: public(them).String()}}, &one)
+	equal(t, "peer", one.Name, "Far away")
+	var failed struct{ Error string }
+	for _, method := range []string{"history", "reload", "resolve"} {
+		l.ask(method, blobmsg.Table{{Name: "interface", Value: "wg0"}}, &failed)
+		if !strings.HasPrefix(failed.Error, "the daemon is not running") {
+			t.Errorf("%s: %+v", method, failed)
+		}
 	}
 }
 
@@ -117,12 +133,12 @@ func TestRpcdManyPeers(t *testing.T) {
 	seen := map[string]bool{}
 	pages := 0
 	for offset := 0; ; pages++ {
-		var s statusJSON
+		var s pageJSON
 		l.ask("status", blobmsg.Table{
 			{Name: "interface", Value: "wg0"}, {Name: "offset", Value: int32(offset)}, {Name: "limit", Value: int32(500)},
 		}, &s)
 		equal(t, "total", s.Total, peers)
-		for _, p := range s.Interfaces["wg0"].Peers {
+		for _, p := range s.Peers {
 			seen[p.Section] = true
 		}
 		if s.Next <= offset {

@@ -87,6 +87,7 @@ func TestSecrets(t *testing.T) {
 		{"network.interface", "dump"},
 		{"luci.wireguard", "getWgInstances"},
 		{"luci.wireguard", "status"},
+		{"luci.wireguard", "peers"},
 	} {
 		reply, err := l.Call(call[0], call[1], nil)
 		text := string(blobmsg.AppendJSON(nil, reply))

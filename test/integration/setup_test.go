@@ -112,16 +112,27 @@ type statusJSON struct {
 		Up         bool
 		Reason     string
 		ListenPort int `json:"listen_port"`
-		Peers      []struct {
-			Name         string
-			Section      string
-			State        string
-			Reason       string
-			Endpoint     string
-			HandshakeAge int   `json:"handshake_age"`
-			RxBytes      int64 `json:"transfer_rx"`
-		}
+		Peers      []peerJSON
 	}
+}
+
+// peerJSON is what they look at of a peer, there and in the methods of rpcd.
+type peerJSON struct {
+	Name         string
+	Section      string
+	State        string
+	Reason       string
+	Endpoint     string
+	HandshakeAge int   `json:"handshake_age"`
+	RxBytes      int64 `json:"transfer_rx"`
+}
+
+// pageJSON is what they look at of the method `peers`.
+type pageJSON struct {
+	Daemon bool
+	Total  int
+	Next   int
+	Peers  []peerJSON
 }
 
 // status runs `wgnetifd status --json`.
