@@ -5,7 +5,7 @@
 //
 //	serve [-listen 127.0.0.1:0] [-luci LUCI_ROOT]
 //
-// It prints one line, the address, when it is ready. LUCI_ROOT names LuCI, an
+// It prints one line when it is ready: the address, and that of the tests. LUCI_ROOT names LuCI, an
 // installed tree (www/luci-static) or its sources; without it the pages get the
 // reduced modules in shim. The tests talk to the router at /test/… (world.go).
 // It needs root, and touches nothing outside of its namespaces.
@@ -16,16 +16,12 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net"
-	"net/http"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/wgnetifd/wgnetifd/test/netns"
@@ -94,12 +90,15 @@ func front() error {
 	if err != nil {
 		return err
 	}
+	tests, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	go pass(ln, socket("site"))
+	go pass(tests, socket("world"))
 	go func() {
-		_ = http.Serve(ln, proxy("world", proxy("site", nil)))
-	}()
-	go func() {
-		if awaitSocket(socket("site")) == nil {
-			fmt.Printf("http://%s/\n", ln.Addr())
+		if awaitSocket(socket("site")) == nil && awaitSocket(socket("world")) == nil {
+			fmt.Printf("http://%s/ http://%s/\n", ln.Addr(), tests.Addr())
 		}
 	}()
 	code, err := netns.Isolate(world)
@@ -109,22 +108,27 @@ func front() error {
 	return err
 }
 
-// proxy passes requests to the server at a socket: the world's are those for
-// /test/world, all others are next's.
-func proxy(name string, next http.Handler) http.Handler {
-	target := &url.URL{Scheme: "http", Host: "router"}
-	p := httputil.NewSingleHostReverseProxy(target)
-	path := socket(name)
-	p.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", path)
-	}}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if next != nil && !strings.HasPrefix(r.URL.Path, "/test/world/") {
-			next.ServeHTTP(w, r)
+// pass hands connections on to a socket, byte for byte.
+func pass(ln net.Listener, path string) {
+	for {
+		in, err := ln.Accept()
+		if err != nil {
 			return
 		}
-		p.ServeHTTP(w, r)
-	})
+		go func() {
+			defer in.Close()
+			out, err := net.Dial("unix", path)
+			if err != nil {
+				return
+			}
+			defer out.Close()
+			go func() {
+				_, _ = io.Copy(out, in)
+				_ = out.(*net.UnixConn).CloseWrite()
+			}()
+			_, _ = io.Copy(in, out)
+		}()
+	}
 }
 
 // awaitSocket waits until somebody listens.

@@ -35,7 +35,7 @@ config interface 'lan'
 	list ipaddr '192.168.1.1/24'
 `
 
-// World is the second process: the hosts. The tests reach it at /test/world/.
+// World is the second process: the hosts. The tests reach it at an address of its own.
 //
 //	POST network     the body becomes /etc/config/network, and netifd reloads
 //	GET  network     the file as it is
@@ -141,7 +141,7 @@ func (w *worldServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	var answer any = map[string]bool{"ok": true}
 	if err == nil {
-		switch r.Method + " " + strings.TrimPrefix(r.URL.Path, "/test/world/") {
+		switch r.Method + " " + strings.TrimPrefix(r.URL.Path, "/") {
 		case "POST network":
 			w.router.Configure(network + string(body))
 			w.router.Reload()

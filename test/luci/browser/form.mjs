@@ -1,0 +1,124 @@
+// What a person does in the form of an interface: find it, fill it in, save it.
+import assert from 'node:assert/strict';
+import jsQR from 'jsqr';
+
+export const PRIV = '4CcOGxDDnwEB9cD+Vi7BKQVNH9NYQIF2YMFsF3jLN1E=';
+export const PUB = '+GBQC3sf/XtcXC1i28gMtlceSy0CEM5UC/vLdZF9TlA=';
+export const PEER = 'WrkAZlQ3tkfcvGlBVOs4EPjCGdTSMSYV9Ig0yOwqZlc=';
+export const OTHER = 'GuMMCrW2EXAkjCXyWpnBGgYE5Ks1vEnI/8TLzlk5qGc=';
+export const PSK = '7PmjQAcsc8KALnFNDR8nH6yn/GR7qHnQdzK1R0OcmFU=';
+
+export const WG0 = `
+config interface 'wg0'
+	option proto 'wireguard'
+	option private_key '${PRIV}'
+	option listen_port '51820'
+	list addresses '10.0.0.1/24'
+	list addresses 'fd00::1/64'
+`;
+
+const MAP = '#modal_overlay .modal .cbi-map:not(.hidden)';
+
+export class Form {
+	constructor(page) {
+		this.page = page;
+	}
+
+	get map() { return this.page.locator(MAP); }
+
+	// edit opens the dialog of an interface, from the list of interfaces.
+	static async edit(page, name) {
+		await page.locator(`.cbi-section-table-row[data-sid="${name}"] button:has-text("Edit"), .cbi-section-table-row[data-sid="${name}"] button:has-text("Bearbeiten")`).first().click();
+		const form = new Form(page);
+		await form.field('listen_port').first().waitFor({ state: 'attached' });
+		return form;
+	}
+
+	field(name) { return this.map.locator(`.cbi-value[data-name="${name}"]`); }
+
+	async tab(title) {
+		await this.map.locator('.cbi-tabmenu').getByText(title, { exact: true }).first().click();
+	}
+
+	input(name) { return this.field(name).locator('input:not([type=hidden])').first(); }
+
+	value(name) { return this.input(name).inputValue(); }
+
+	async fill(name, text) {
+		await this.input(name).fill(text);
+		await this.input(name).dispatchEvent('keyup');
+		await this.input(name).blur();
+	}
+
+	// items are the values of a list.
+	items(name) {
+		return this.field(name).locator('.cbi-dynlist .item').evaluateAll((items) => items.map((i) => i.querySelector('input[type=hidden]').value));
+	}
+
+	async addItem(name, text) {
+		const input = this.field(name).locator('.add-item input');
+		await input.fill(text);
+		await input.dispatchEvent('keyup');
+		return input;
+	}
+
+	// hint is the note below a field, error what keeps it from being saved.
+	hint(name) { return this.field(name).locator('.wgn-hint').innerText(); }
+
+	error(name) { return this.field(name).locator('[data-tooltip]').first().getAttribute('data-tooltip', { timeout: 1000 }).catch(() => ''); }
+
+	button(title) { return this.map.locator(`button:has-text("${title}"), input[type=button][value="${title}"]`).filter({ visible: true }).first(); }
+
+	press(title) { return this.button(title).click(); }
+
+	// save presses the dialog's Save, and waits until that dialog is behind.
+	async save() {
+		const before = await this.page.locator('#modal_overlay .modal h4').innerText();
+		await this.page.locator('#modal_overlay .modal .button-row button.cbi-button-positive:visible').click();
+		await this.page.waitForFunction((title) => {
+			const open = document.body.classList.contains('modal-overlay-active');
+			const head = document.querySelector('#modal_overlay .modal h4');
+			return !open || !head || head.innerText !== title;
+		}, before);
+	}
+
+	rows() { return this.map.locator('.cbi-section-table-row'); }
+
+	pane() { return this.page.locator('.wgn-pane'); }
+}
+
+// apply is Save & Apply of the page. It waits until the router has it.
+export async function apply(page) {
+	await page.locator('.cbi-page-actions .cbi-button-apply, .cbi-page-actions .important').filter({ visible: true }).first().click();
+	await page.waitForFunction(() => !document.querySelector('.uci_change_indicator, [data-indicator="uci-changes"]')
+		&& !document.body.classList.contains('apply-overlay-active'), null, { timeout: 60000 });
+}
+
+// scan reads the QR code on the page, as a telephone does.
+export async function scan(page) {
+	const { width, height, data } = await page.locator('.wgn-qr svg').evaluate(async (svg) => {
+		const image = new Image();
+		const copy = svg.cloneNode(true);
+		copy.setAttribute('width', 600);
+		copy.setAttribute('height', 600);
+		image.src = `data:image/svg+xml;base64,${btoa(new XMLSerializer().serializeToString(copy))}`;
+		await image.decode();
+		const canvas = document.createElement('canvas');
+		canvas.width = canvas.height = 600;
+		const context = canvas.getContext('2d');
+		context.drawImage(image, 0, 0, 600, 600);
+		return { width: 600, height: 600, data: Array.from(context.getImageData(0, 0, 600, 600).data) };
+	});
+	const code = jsQR(Uint8ClampedArray.from(data), width, height);
+	assert.ok(code, 'the QR code can be read');
+	return code.data;
+}
+
+// quiet fails when the page has shown an error, or a key in an address.
+export function quiet(page, ...keys) {
+	assert.deepEqual(page.errors, []);
+	for (const url of page.urls) {
+		if (url.startsWith('data:')) continue;
+		for (const key of keys) assert.ok(!decodeURIComponent(url).includes(key), `a key is in ${url}`);
+	}
+}

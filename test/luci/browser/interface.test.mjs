@@ -1,0 +1,356 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { loader } from '../load.mjs';
+import { Form, OTHER, PEER, PRIV, PSK, PUB, WG0, apply, quiet, scan } from './form.mjs';
+import { screenshot, start } from './harness.mjs';
+
+const PAGE = 'admin/network/network';
+const options = loader()('wgnetifd.options');
+let lab;
+
+before(async () => { lab = await start(); });
+after(() => lab?.stop());
+
+const peerSection = (key, lines) => `
+config wireguard_wg0
+	option public_key '${key}'
+${lines.map((line) => `\t${line}\n`).join('')}`;
+
+// editing opens the form of wg0.
+async function editing(config, options) {
+	await lab.configure(config);
+	const page = await lab.open(PAGE, options);
+	return { page, form: await Form.edit(page, 'wg0') };
+}
+
+async function config(pattern, message) {
+	const text = await lab.network();
+	assert.match(text, pattern, message ?? text);
+	return text;
+}
+
+test('every option of the schema has a field, with the schema\'s help', async () => {
+	const { page, form } = await editing(WG0 + peerSection(PEER, []));
+	for (const { name, netifd, help } of options.INTERFACE) {
+		if (netifd) continue;
+		assert.equal(await form.field(name).count(), 1, name);
+		assert.ok((await form.field(name).locator('.cbi-value-description').textContent()).includes(help), name);
+	}
+	await screenshot(page, 'interface-general');
+	await form.tab('Advanced Settings');
+	await screenshot(page, 'interface-advanced');
+	await form.tab('Peers');
+	await screenshot(page, 'interface-peers');
+	await form.rows().first().locator('button:has-text("Edit")').click();
+	await form.field('endpoint_failback').waitFor({ state: 'attached' });
+	for (const { name } of options.PEER) assert.equal(await form.field(name).count(), 1, name);
+	await screenshot(page, 'peer-general');
+	await form.tab('Advanced settings');
+	await screenshot(page, 'peer-advanced');
+	quiet(page, PRIV);
+});
+
+test('a new key pair is made, applied, and nowhere in an address', async () => {
+	const { page, form } = await editing(WG0);
+	assert.equal(await form.value('public_key'), PUB);
+	await form.press('Generate new key pair');
+	await page.waitForFunction((old) => document.querySelector('.cbi-value[data-name="public_key"] input').value !== old, PUB);
+	const key = await form.value('private_key'), pub = await form.value('public_key');
+	assert.match(key, /^[A-Za-z0-9+/]{43}=$/);
+	await form.fill('listen_port', '51821');
+	await form.save();
+	await apply(page);
+	await config(new RegExp(`option private_key '${key.replaceAll('+', '\\+')}'`));
+	await config(/option listen_port '51821'/);
+	assert.equal(await publicKeyOf('wg0', page, pub), pub);
+	quiet(page, key, PRIV);
+	await page.close();
+});
+
+// publicKeyOf asks the backend until the kernel has what was applied.
+async function publicKeyOf(name, page, want) {
+	for (let n = 0; ; n++) {
+		const reply = await lab.call(page, 'luci.wireguard', 'getWgInstances');
+		const got = reply.result?.[1]?.[name]?.public_key;
+		if (got === want || n > 100) return got;
+		await new Promise((resolve) => setTimeout(resolve, 100));
+	}
+}
+
+test('the public key follows the private one while one types', async () => {
+	const { page, form } = await editing(WG0.replace(PRIV, 'generate'));
+	assert.equal(await form.value('public_key'), '');
+	await form.fill('private_key', 'nonsense');
+	assert.match(await form.error('private_key'), /44 characters of base64/);
+	await form.fill('private_key', PRIV);
+	await page.waitForFunction((want) => document.querySelector('.cbi-value[data-name="public_key"] input').value === want, PUB);
+	quiet(page, PRIV);
+	await page.close();
+});
+
+// openwrt/luci#8806
+test('a new peer has the next free addresses, IPv4 and IPv6', async () => {
+	const { page, form } = await editing(WG0 + peerSection(PEER, ['list allowed_ips \'10.0.0.2/32\'', 'list allowed_ips \'fd00::2/128\'']));
+	await form.tab('Peers');
+	await form.press('Add peer');
+	await form.field('endpoint_failback').waitFor({ state: 'attached' });
+	assert.deepEqual(await form.items('allowed_ips'), ['10.0.0.3/32', 'fd00::3/128']);
+	await form.fill('description', 'telephone');
+	await form.press('Generate new key pair');
+	await page.waitForFunction(() => document.querySelectorAll('.cbi-map:not(.hidden) .cbi-value[data-name="private_key"] input')[0].value !== '');
+	await form.press('Generate preshared key');
+	await page.waitForFunction(() => document.querySelectorAll('.cbi-map:not(.hidden) .cbi-value[data-name="preshared_key"] input')[0].value !== '');
+	const pub = await form.value('public_key');
+	await form.save();
+	await form.rows().nth(1).waitFor();
+	assert.match(await form.rows().nth(1).innerText(), /telephone/);
+	assert.match(await form.rows().nth(1).innerText(), /PSK/);
+	await screenshot(page, 'interface-peers-two');
+	await form.save();
+	await apply(page);
+	const text = await config(/option description 'telephone'/);
+	assert.ok(text.includes(pub));
+	assert.match(text, /list allowed_ips '10.0.0.3\/32'\n\tlist allowed_ips 'fd00::3\/128'/);
+	quiet(page, pub, PRIV);
+	await page.close();
+});
+
+test('a peer that was not saved leaves nothing', async () => {
+	const { page, form } = await editing(WG0);
+	await form.tab('Peers');
+	await form.press('Add peer');
+	await form.field('endpoint_failback').waitFor({ state: 'attached' });
+	await page.locator('#modal_overlay .button-row button:has-text("Dismiss"):visible').click();
+	await form.field('listen_port').waitFor({ state: 'attached' });
+	assert.equal(await form.rows().filter({ hasNot: page.locator('.placeholder') }).count(), 0);
+	quiet(page);
+	await page.close();
+});
+
+test('the switch in the row disables a peer', async () => {
+	const { page, form } = await editing(WG0 + peerSection(PEER, ['list allowed_ips \'10.0.0.2/32\'']) + peerSection(OTHER, ['option disabled \'yes\'', 'list allowed_ips \'10.0.0.3/32\'']));
+	await form.tab('Peers');
+	const on = (n) => form.rows().nth(n).locator('input[type=checkbox]');
+	assert.deepEqual([await on(0).isChecked(), await on(1).isChecked()], [true, false]);
+	await on(0).click();
+	await on(1).click();
+	await form.save();
+	await apply(page);
+	const text = await lab.network();
+	assert.match(text.slice(text.indexOf(PEER)), /^[^\n]*\n(\t[^\n]*\n)*\toption disabled '1'/);
+	assert.doesNotMatch(text.slice(text.indexOf(OTHER)), /disabled/);
+	quiet(page);
+	await page.close();
+});
+
+// openwrt/luci#7846
+test('what is wrong is said at the field while one types, as the backend says it', async () => {
+	const { page, form } = await editing(WG0 + peerSection(PEER, ['option description \'laptop\'', 'list allowed_ips \'10.0.0.2/32\''])
+		+ peerSection(OTHER, ['option description \'phone\'', 'list allowed_ips \'10.0.0.3/32\'']));
+	await form.tab('Peers');
+	await form.rows().nth(1).locator('button:has-text("Edit")').click();
+	await form.field('endpoint_failback').waitFor({ state: 'attached' });
+	await form.fill('public_key', PUB);
+	assert.match(await form.error('public_key'), /interface's own public key/);
+	await form.fill('public_key', PEER);
+	assert.match(await form.error('public_key'), /the same key as that of the peer laptop/);
+	await form.fill('public_key', 'short');
+	assert.match(await form.error('public_key'), /44 characters/);
+	await form.fill('public_key', OTHER);
+	assert.equal(await form.error('public_key') || '', '');
+	await form.addItem('allowed_ips', '10.0.0.2');
+	assert.match(await form.hint('allowed_ips'), /the peer laptop has the same; it goes to this peer alone/);
+	await screenshot(page, 'peer-overlap');
+	await form.addItem('allowed_ips', '192.168.7.9/24');
+	assert.match(await form.hint('allowed_ips'), /bits behind its prefix length; used as 192.168.7.0\/24/);
+	await form.addItem('allowed_ips', '10.0.0.0/33');
+	assert.match(await form.error('allowed_ips'), /prefix length is over 32/);
+	await form.addItem('allowed_ips', '');
+	assert.equal(await form.hint('allowed_ips'), '');
+	await form.fill('endpoint_host', 'vpn.example.org:51820');
+	assert.match(await form.error('endpoint_host'), /the port goes into endpoint_port/);
+	quiet(page, PEER, OTHER);
+	await page.close();
+});
+
+const FILE = ['[Interface]', `PrivateKey = ${PRIV}`, 'Address = 10.9.0.2/24', 'Address = fd09::2/64', 'DNS = 10.9.0.1, corp.example', 'MTU = 1380', 'FwMark = 0x51',
+	'Table = 1234', 'PostUp = echo secret', '', '[Peer]', '# Name = provider', `PublicKey = ${PEER}`, `PresharedKey = ${PSK}`, 'AllowedIPs = 10.9.0.0/24',
+	'AllowedIPs = fd09::/64', 'Endpoint = [2001:db8::9]:51822', 'PersistentKeepalive = 25', ''].join('\n');
+
+test('a configuration file becomes the interface', async () => {
+	const { page, form } = await editing(WG0.replace(PRIV, 'generate'));
+	await form.press('Load configuration…');
+	await form.pane().waitFor();
+	const area = form.pane().locator('textarea');
+	await area.fill('[Interface]\nAddress = 10.9.0.300\n');
+	assert.match(await form.pane().innerText(), /Line 2: Address 10\.9\.0\.300: an IPv4 or IPv6 address/);
+	assert.equal(await form.pane().locator('.wgn-import').isDisabled(), true);
+	await area.fill(FILE);
+	assert.match(await form.pane().innerText(), /Nothing in the file tells|becomes what the file describes/);
+	await form.pane().locator('input[value=router]').check();
+	assert.match(await form.pane().innerText(), /Not imported: PostUp\./);
+	await screenshot(page, 'import-router');
+	await form.pane().locator('.wgn-import').click();
+	await form.pane().waitFor({ state: 'detached' });
+	await form.save();
+	await apply(page);
+	const text = await lab.network();
+	for (const line of [`option private_key '${PRIV}'`, 'list addresses \'10.9.0.2/24\'', 'list addresses \'fd09::2/64\'', 'list dns \'10.9.0.1\'', 'list dns_search \'corp.example\'',
+		'option mtu \'1380\'', 'option fwmark \'0x51\'', 'option ip4table \'1234\'', 'option ip6table \'1234\'', 'option description \'provider\'', `option public_key '${PEER}'`,
+		`option preshared_key '${PSK}'`, 'list allowed_ips \'10.9.0.0/24\'', 'list allowed_ips \'fd09::/64\'', 'option route_allowed_ips \'1\'', 'option endpoint_host \'2001:db8::9\'',
+		'option endpoint_port \'51822\'', 'option persistent_keepalive \'25\''])
+		assert.ok(text.includes(`\t${line}\n`), `${line} in\n${text}`);
+	assert.doesNotMatch(text, /secret|PostUp|listen_port/);
+	quiet(page, PRIV, PSK);
+	await page.close();
+});
+
+test('a file is chosen or dropped, and whom it describes is asked where nobody can know', async () => {
+	const { page, form } = await editing(WG0);
+	await form.press('Load configuration…');
+	const file = FILE.replace(PRIV, PSK);
+	await form.pane().locator('input[type=file]').setInputFiles({ name: 'home.conf', mimeType: 'text/plain', buffer: Buffer.from(file) });
+	await form.pane().getByText('Whom does it describe?').waitFor();
+	assert.equal(await form.pane().locator('.wgn-import').isDisabled(), true);
+	assert.equal(await form.pane().locator('input[name=wgn-side]:checked').count(), 0);
+	await form.pane().locator('textarea').fill('');
+	const data = await page.evaluateHandle((text) => {
+		const transfer = new DataTransfer();
+		transfer.items.add(new File([text], 'dropped.conf', { type: 'text/plain' }));
+		return transfer;
+	}, file.replace(PEER, PUB));
+	await form.pane().locator('textarea').dispatchEvent('drop', { dataTransfer: data });
+	await form.pane().getByText('has this interface\'s public key').waitFor();
+	assert.equal(await form.pane().locator('input[value=peer]').isChecked(), true);
+	await screenshot(page, 'import-peer');
+	await form.pane().locator('.wgn-import').click();
+	await form.pane().waitFor({ state: 'detached' });
+	await form.save();
+	await apply(page);
+	const text = await lab.network();
+	for (const line of ['option description \'dropped\'', `option private_key '${PSK}'`, 'list allowed_ips \'10.9.0.2/32\'', 'list allowed_ips \'fd09::2/128\'',
+		'list client_addresses \'10.9.0.2/24\'', 'list client_dns \'10.9.0.1\'', 'list client_dns \'corp.example\'', 'list client_allowed_ips \'10.9.0.0/24\'',
+		'option client_endpoint \'[2001:db8::9]:51822\'', 'option client_keepalive \'25\'', `option private_key '${PRIV}'`])
+		assert.ok(text.includes(`\t${line}\n`), `${line} in\n${text}`);
+	quiet(page, PRIV, PSK);
+	await page.close();
+});
+
+// openwrt/luci#6050, #7420, #7700
+test('a device scans the code, and is connected', async () => {
+	const { page, form } = await editing(WG0);
+	await form.tab('Peers');
+	await form.press('Add peer');
+	await form.field('endpoint_failback').waitFor({ state: 'attached' });
+	await form.fill('description', 'Telephone');
+	await form.press('Generate new key pair');
+	await page.waitForFunction(() => document.querySelectorAll('.cbi-map:not(.hidden) .cbi-value[data-name="private_key"] input')[0].value !== '');
+	const key = await form.value('private_key');
+	await form.tab('The device\'s configuration');
+	await (await form.addItem('client_allowed_ips', '10.0.0.0/24')).press('Enter');
+	await screenshot(page, 'peer-client');
+	await form.press('Show configuration and QR code…');
+	await form.pane().waitFor();
+	const area = form.pane().locator('textarea');
+	const text = await area.inputValue();
+	assert.equal(text, ['[Interface]', `PrivateKey = ${key}`, 'Address = 10.0.0.2/32, fd00::2/128', '', '[Peer]', `PublicKey = ${PUB}`, 'AllowedIPs = 10.0.0.0/24',
+		'Endpoint = router.example.org:51820', ''].join('\n'));
+	assert.equal(await scan(page), text);
+	await screenshot(page, 'export');
+	// What is edited is what is scanned and saved.
+	const edited = text.replace('router.example.org', '192.0.2.1');
+	await area.fill(edited);
+	assert.equal(await scan(page), edited);
+	const [download] = await Promise.all([page.waitForEvent('download'), form.pane().getByText('Download file').click()]);
+	assert.equal(download.suggestedFilename(), 'Telephone.conf');
+	assert.equal(readFileSync(await download.path(), 'utf8'), edited);
+	await form.pane().locator('.wgn-close').click();
+	await form.save();
+	await form.save();
+	await apply(page);
+	await config(/list client_allowed_ips '10\.0\.0\.0\/24'/);
+	await config(/option client_endpoint 'router\.example\.org'/);
+	await lab.world('POST', 'client?name=wg-phone', edited);
+	assert.equal((await lab.world('GET', 'ping?to=10.0.0.1')).ok, true, 'the device gets an answer through the tunnel');
+	await lab.world('POST', 'leave?name=wg-phone');
+	quiet(page, key, PRIV);
+	await page.close();
+});
+
+// openwrt/luci#7700
+test('without a name, a key and an endpoint nothing breaks, and what is missing is said', async () => {
+	const { page, form } = await editing(WG0.replace(/.*listen_port.*\n/, '') + peerSection(PEER, []));
+	await form.tab('Peers');
+	await form.rows().first().locator('button:has-text("Edit")').click();
+	await form.field('endpoint_failback').waitFor({ state: 'attached' });
+	await form.tab('The device\'s configuration');
+	await form.press('Show configuration and QR code…');
+	await form.pane().waitFor();
+	assert.match(await form.pane().innerText(), /private key is not kept here[^]*no address[^]*no listen port/);
+	quiet(page);
+	await page.close();
+});
+
+test('text from the configuration is text', async () => {
+	const evil = '<img src=x onerror=window.hacked=1><script>window.hacked=1</script>';
+	const { page, form } = await editing(WG0 + peerSection(PEER, [`option description '${evil}'`, `option endpoint_host '${evil}'`, `list allowed_ips '${evil}'`, `option private_key '${evil}'`,
+		`list client_dns '${evil}'`]) + peerSection(OTHER, [`option description '${evil}2'`]));
+	await form.tab('Peers');
+	assert.ok((await form.rows().first().innerText()).includes(evil));
+	await form.rows().nth(1).locator('button:has-text("Edit")').click();
+	await form.field('endpoint_failback').waitFor({ state: 'attached' });
+	await form.fill('public_key', PEER);
+	await form.tab('The device\'s configuration');
+	await form.press('Show configuration and QR code…');
+	await form.pane().waitFor();
+	await form.pane().locator('.wgn-close').click();
+	assert.equal(await page.evaluate(() => window.hacked), undefined);
+	assert.equal(await page.locator('img[src="x"]').count(), 0);
+	quiet(page);
+	await page.close();
+});
+
+test('who may only read sees no key, and cannot make or show one', async () => {
+	const { page, form } = await editing(WG0 + peerSection(PEER, [`option private_key '${PRIV}'`, `option preshared_key '${PSK}'`]), { user: 'reader' });
+	assert.equal(await form.field('private_key').count(), 0);
+	assert.equal(await form.button('Generate new key pair').count(), 0);
+	await form.tab('Peers');
+	const rows = form.rows();
+	await rows.first().locator('button').filter({ hasText: /Edit|View/ }).first().click();
+	await form.field('endpoint_failback').waitFor({ state: 'attached' });
+	for (const name of ['private_key', 'preshared_key', 'client_endpoint']) assert.equal(await form.field(name).count(), 0, name);
+	const html = await page.content();
+	assert.ok(!html.includes(PRIV) && !html.includes(PSK));
+	for (const user of ['reader', 'status']) {
+		const other = { session: await (await fetch(`${lab.url}test/login?user=${user}`)).text() };
+		for (const [method, args] of [['generateKeyPair', {}], ['generatePsk', {}], ['getPublicAndPrivateKeyFromPrivate', { privkey: PRIV }], ['reload', {}], ['resolve', {}]])
+			assert.equal((await lab.call(other, 'luci.wireguard', method, args)).error?.message, 'Access denied', `${user} ${method}`);
+		for (const method of ['getWgInstances', 'status', 'peers']) {
+			const reply = JSON.stringify(await lab.call(other, 'luci.wireguard', method));
+			assert.ok(!reply.includes('Access denied') && !reply.includes(PRIV) && !reply.includes(PSK), `${user} ${method}: ${reply.slice(0, 200)}`);
+		}
+	}
+	const status = { session: await (await fetch(`${lab.url}test/login?user=status`)).text() };
+	assert.equal((await lab.call(status, 'uci', 'get', { config: 'network' })).error?.message, 'Access denied');
+	await page.close();
+});
+
+test('in German, in the dark, and on a telephone', async () => {
+	for (const [name, options] of [['german', { lang: 'de' }], ['dark', { dark: true }], ['narrow', { width: 380, height: 800 }]]) {
+		const { page, form } = await editing(WG0 + peerSection(PEER, ['option description \'laptop\'', `option preshared_key '${PSK}'`, 'list allowed_ips \'10.0.0.2/32\'', 'option endpoint_host \'vpn.example.org\'']), options);
+		if (name === 'german') assert.match(await form.field('private_key').innerText(), /Privater Schlüssel/);
+		await screenshot(page, `interface-general-${name}`);
+		await form.tab(name === 'german' ? 'Gegenstellen' : 'Peers');
+		await screenshot(page, `interface-peers-${name}`);
+		await form.rows().first().locator('button').filter({ hasText: /Edit|Bearbeiten/ }).click();
+		await form.field('endpoint_failback').waitFor({ state: 'attached' });
+		await screenshot(page, `peer-${name}`);
+		await form.tab(name === 'german' ? 'Konfiguration des Geräts' : 'The device\'s configuration');
+		await form.press(name === 'german' ? 'Konfiguration und QR-Code zeigen…' : 'Show configuration and QR code…');
+		await form.pane().waitFor();
+		await screenshot(page, `export-${name}`);
+		quiet(page);
+		await page.close();
+	}
+});
