@@ -18,6 +18,7 @@ import (
 	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
+	"github.com/wgnetifd/wgnetifd/internal/resolve"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
 	"github.com/wgnetifd/wgnetifd/internal/state"
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
@@ -49,7 +50,7 @@ func (b *bus) Call(_ context.Context, _, method string, args blobmsg.Table) (blo
 
 type noNames struct{}
 
-func (noNames) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+func (noNames) Candidates(context.Context, string, resolve.Family) ([]netip.Addr, error) {
 	return nil, errors.New("no names here")
 }
 
@@ -70,7 +71,7 @@ func newWorld(t *testing.T, config string) *world {
 	log := logline.New(&w.log)
 	sys := &apply.System{
 		Dir: uci.Dir{Config: dir, Save: filepath.Join(dir, "save")}, Devices: w.devices, Kernel: rtnl.NewFake(),
-		Resolver: noNames{}, ResolveTime: time.Second, State: state.Dir(filepath.Join(dir, "run")), Now: time.Now, Log: log,
+		Names: noNames{}, ResolveTime: time.Second, State: state.Dir(filepath.Join(dir, "run")), Now: time.Now, Log: log,
 	}
 	w.handler = &proto.Handler{
 		System: func() *apply.System { return sys },

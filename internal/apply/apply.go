@@ -25,11 +25,14 @@ const ResolveTime = 3 * time.Second
 
 // System is what a run works on: the operating system behind interfaces.
 type System struct {
-	Dir      uci.Dir
-	Devices  wgdev.Devices
-	Kernel   rtnl.Kernel
-	Resolver resolve.Resolver
-	// ResolveTime bounds the look-ups of one run.
+	Dir     uci.Dir
+	Devices wgdev.Devices
+	Kernel  rtnl.Kernel
+	// Names finds the addresses of endpoints, and NAT64 what stands for those of IPv4
+	// on an uplink without it; nil: nothing. Up alone looks anything up.
+	Names resolve.Finder
+	NAT64 NAT64
+	// ResolveTime bounds all look-ups of one run together.
 	ResolveTime time.Duration
 	State       state.Dir
 	Now         func() time.Time
@@ -72,6 +75,7 @@ type Run struct {
 	saved   *state.State
 	names   state.Names  // last good addresses, from former runs
 	early   bool         // endpoints were written from names
+	ways    *plan.Ways   // see uplinkWays
 	lost    []netip.Addr // endpoints that need a host route and get none
 	routes  plan.Routes  // that are announced
 	waiting int          // peers whose routes are not, for want of an address
@@ -216,6 +220,8 @@ func (r *Run) device(ctx context.Context) error {
 	r.Have = &have
 	if r.live {
 		r.keepEndpoints()
+	} else {
+		r.behindNAT64()
 	}
 	r.useKnown()
 	r.Changes = plan.Diff(r.Want, r.Have, r.saved.Applied, r.Now())

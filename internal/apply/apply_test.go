@@ -22,6 +22,7 @@ import (
 	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
+	"github.com/wgnetifd/wgnetifd/internal/resolve"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
 	"github.com/wgnetifd/wgnetifd/internal/state"
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
@@ -92,6 +93,11 @@ func (n names) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, e
 	return nil, ctx.Err()
 }
 
+// finder asks r for names, on a machine that reaches everything.
+func finder(r resolve.Resolver) resolve.Finder {
+	return &resolve.Names{DNS: r, Local: r, Source: func(to netip.Addr) netip.Addr { return to }}
+}
+
 type world struct {
 	t       *testing.T
 	dir     string
@@ -115,7 +121,7 @@ func newWorld(t *testing.T, config string) *world {
 		Dir:         uci.Dir{Config: filepath.Join(w.dir, "config"), Save: filepath.Join(w.dir, "save")},
 		Devices:     w.devices,
 		Kernel:      w.kernel,
-		Resolver:    names{},
+		Names:       finder(names{}),
 		ResolveTime: time.Second, // enough for a fake on a busy machine
 		State:       state.Dir(filepath.Join(w.dir, "run")),
 		Now:         func() time.Time { return time.Unix(1_800_000_000, 0) },
@@ -311,7 +317,7 @@ func TestNamesNeverHoldUp(t *testing.T) {
 		peer("option public_key '"+peerKey1+"'", "option endpoint_host 'dead.example'")+
 		peer("option public_key '"+peerKey2+"'", "option endpoint_host 'alive.example'", "option endpoint_port '7'"))
 	asked := &order{names: names{"alive.example": "192.0.2.7"}, bus: w.bus}
-	w.sys.Resolver = asked
+	w.sys.Names = finder(asked)
 	w.mustUp()
 	if asked.before.Load() {
 		t.Error("a name was asked for before netifd was told that the interface is up")
@@ -396,7 +402,7 @@ func TestHostRoutes(t *testing.T) {
 	expect("203.0.113.9/32 via 192.0.2.254 dev eth0")
 
 	w.write(full("far.example"))
-	w.sys.Resolver = names{"far.example": "203.0.113.77"}
+	w.sys.Names = finder(names{"far.example": "203.0.113.77"})
 	w.mustUp()
 	expect("203.0.113.77/32 via 192.0.2.254 dev eth0")
 	w.unchanged()
@@ -497,7 +503,7 @@ func TestRoutesWaitForNames(t *testing.T) {
 	w.unchanged()
 	w.bus.take()
 
-	w.sys.Resolver = names{"far.example": "203.0.113.77"}
+	w.sys.Names = finder(names{"far.example": "203.0.113.77"})
 	w.mustUp()
 	told := w.bus.take()
 	if len(told) != 2 || strings.Contains(told[0], "0.0.0.0") || !strings.Contains(told[1], `{"target":"0.0.0.0","netmask":"1"},{"target":"128.0.0.0","netmask":"1"},`+split) {
@@ -508,7 +514,7 @@ func TestRoutesWaitForNames(t *testing.T) {
 	}
 	// Known by now, it is announced at once; a resolver that is down does not take
 	// it away.
-	w.sys.Resolver = names{}
+	w.sys.Names = finder(names{})
 	w.mustUp()
 	if told := w.bus.take(); len(told) != 1 || !strings.Contains(told[0], `"target":"0.0.0.0"`) {
 		t.Errorf("later netifd was told:\n%s", strings.Join(told, "\n"))

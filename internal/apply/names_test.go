@@ -56,7 +56,7 @@ func TestLastAddressIsUsedAtOnce(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, wg0()+peer("option public_key '"+peerKey1+"'", config))
 			w.sys.ResolveTime = time.Second
-			w.sys.Resolver = names{"vpn.example": "192.0.2.7"}
+			w.sys.Names = finder(names{"vpn.example": "192.0.2.7"})
 			w.mustUp()
 			if err := w.sys.Down("wg0"); err != nil {
 				t.Fatal(err)
@@ -67,7 +67,7 @@ func TestLastAddressIsUsedAtOnce(t *testing.T) {
 			} else {
 				w.sys.ResolveTime = 10 * time.Millisecond
 			}
-			w.sys.Resolver = r
+			w.sys.Names = finder(r)
 			w.devices.Forget()
 			w.bus.take()
 			w.mustUp()
@@ -111,13 +111,13 @@ func TestLastAddressIsUsedAtOnce(t *testing.T) {
 func TestLastAddressIsNoNews(t *testing.T) {
 	w := newWorld(t, wg0()+peer("option public_key '"+peerKey1+"'", "option endpoint_host 'vpn.example'"))
 	w.sys.ResolveTime = time.Second
-	w.sys.Resolver = names{"vpn.example": "192.0.2.7"}
+	w.sys.Names = finder(names{"vpn.example": "192.0.2.7"})
 	w.mustUp()
 	moved := netip.MustParseAddrPort("198.51.100.9:4444")
 	dev := w.devices.Device("wg0")
 	dev.Peers[0].Endpoint, dev.Peers[0].LastHandshake = moved, w.sys.Now().Add(-time.Hour)
 	w.devices.Put("wg0", dev)
-	w.sys.Resolver, w.sys.ResolveTime = names{}, 10*time.Millisecond
+	w.sys.Names, w.sys.ResolveTime = finder(names{}), 10*time.Millisecond
 	w.mustUp()
 	if got := w.devices.Device("wg0").Peers[0].Endpoint; got != moved {
 		t.Errorf("endpoint %v, want %v", got, moved)
@@ -129,7 +129,7 @@ func TestNamesFollowTheConfiguration(t *testing.T) {
 	w := newWorld(t, wg0()+peer("option public_key '"+peerKey1+"'", "option endpoint_host 'a.example'")+
 		peer("option public_key '"+peerKey2+"'", "option endpoint_host 'b.example'"))
 	w.sys.ResolveTime = time.Second
-	w.sys.Resolver = names{"a.example": "192.0.2.1", "b.example": "192.0.2.2"}
+	w.sys.Names = finder(names{"a.example": "192.0.2.1", "b.example": "192.0.2.2"})
 	for _, tt := range []struct {
 		config string
 		want   int

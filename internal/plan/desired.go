@@ -42,6 +42,10 @@ type Peer struct {
 	Keepalive    uint16         // seconds; 0: off
 	Endpoint     netip.AddrPort // invalid: not known, or none is configured
 	AllowedIPs   []netip.Prefix
+
+	// Late: the address of the endpoint is found when all else is done: it is a name,
+	// or what an address becomes on an uplink without IPv4.
+	Late bool
 }
 
 // Resolved holds the addresses that are known for host names of endpoints.
@@ -92,6 +96,7 @@ func For(c *schema.Interface, f Facts) *Desired {
 			Keepalive:    p.Keepalive,
 			Endpoint:     f.Names.endpoint(p.Endpoint),
 			AllowedIPs:   p.AllowedIPs,
+			Late:         !p.Endpoint.IsZero() && !p.Endpoint.Addr.IsValid(),
 		})
 	}
 	d.Routes, d.KernelRoutes = split(routes(c, f.Halves), f.Budget)

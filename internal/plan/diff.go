@@ -196,8 +196,8 @@ func sameList(a, b []netip.Prefix) bool {
 }
 
 // DiffEndpoints returns what has to be written about endpoints alone: those of
-// peers whose configuration names a host. It is for names that were found after
-// everything else was written; have is the device as it was before that.
+// peers whose endpoint is found late. It is for what was found after everything
+// else was written; have is the device as it was before that.
 func DiffEndpoints(want *Desired, have *Actual, applied Applied, now time.Time) []PeerChange {
 	there := make(map[schema.Key]*ActualPeer, len(have.Peers))
 	for n := range have.Peers {
@@ -206,7 +206,7 @@ func DiffEndpoints(want *Desired, have *Actual, applied Applied, now time.Time) 
 	var changes []PeerChange
 	for n := range want.Peers {
 		w := &want.Peers[n]
-		if w.Config == nil || w.Config.Endpoint.Addr.IsValid() {
+		if !w.Late {
 			continue
 		}
 		h := there[w.PublicKey]

@@ -11,8 +11,8 @@ import (
 type Routes struct{ Netifd, Ours []netip.Prefix }
 
 // Reachable returns the routes without those that lead to nobody yet, and how
-// many peers that is: peers whose endpoint is a name, while no address is known
-// for it and the device has none either. Such a route would take the packets of
+// many peers that is: peers whose endpoint is found late, while no address is
+// known and the device has none either. Such a route would take the packets of
 // the look-up itself into the tunnel, and the tunnel would never come up
 // (openwrt/openwrt#24721). A peer without any endpoint calls us; its routes do
 // not wait.

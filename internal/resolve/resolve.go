@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,39 +26,61 @@ func System() Resolver { return &net.Resolver{PreferGo: true} }
 // that a process on OpenWrt may have.
 const parallel = 128
 
-// All looks up all hosts at once and returns when the last has answered or ctx
-// ends, whichever comes first. Names that were not found in time have an error;
-// they never hold up a name that was found: where there are more names than may
-// be asked for at once, each has its share of the time.
-func All(ctx context.Context, r Resolver, hosts []string) (found map[string]netip.Addr, failed map[string]error) {
-	found, failed = make(map[string]netip.Addr, len(hosts)), map[string]error{}
-	names := slices.Compact(slices.Sorted(slices.Values(hosts)))
-	share := share(ctx, len(names))
+// Finder finds the addresses of a host in the order in which they are to be tried.
+// *Names is one.
+type Finder interface {
+	// Candidates returns at least one address, or why there is none in words for
+	// people, without the name. It returns when ctx ends.
+	Candidates(ctx context.Context, host string, family Family) ([]netip.Addr, error)
+}
+
+// Question is a host that is looked up, and which of its addresses are wanted.
+type Question struct {
+	Host   string
+	Family Family
+}
+
+// Answer is what came of a Question: addresses or an error.
+type Answer struct {
+	Addrs []netip.Addr
+	Err   error
+}
+
+// All asks all questions at once, each once, and returns when the last is answered
+// or ctx ends, whichever comes first. Those that have no answer in time have an
+// error; they never hold up the others: where there are more than may be asked at
+// once, each has its share of the time.
+func All(ctx context.Context, f Finder, questions []Question) map[Question]Answer {
+	answers := make(map[Question]Answer, len(questions))
+	list := make([]Question, 0, len(questions))
+	for _, q := range questions {
+		if _, twice := answers[q]; !twice {
+			answers[q] = Answer{}
+			list = append(list, q)
+		}
+	}
+	share := share(ctx, len(list))
 	var (
 		mu   sync.Mutex
 		wg   sync.WaitGroup
-		jobs = make(chan string)
+		jobs = make(chan Question)
 	)
-	for range min(parallel, len(names)) {
+	for range min(parallel, len(list)) {
 		wg.Go(func() {
-			for host := range jobs {
-				addr, err := first(ctx, r, host, share)
+			for q := range jobs {
+				a := one(ctx, f, q, share)
 				mu.Lock()
-				if err != nil {
-					failed[host] = err
-				} else {
-					found[host] = addr
-				}
+				answers[q] = a
 				mu.Unlock()
 			}
 		})
 	}
-	for _, host := range names {
-		jobs <- host
+	for _, q := range list {
+		jobs <- q
 	}
 	close(jobs)
 	wg.Wait()
-	return found, failed
+	return answers
 }
 
 // share returns how long one of n look-ups may take; 0: as long as ctx lasts.
@@ -72,40 +93,18 @@ func share(ctx context.Context, n int) time.Duration {
 	return time.Until(end) / time.Duration(turns)
 }
 
-// first returns the address that RFC 6724 puts first.
-func first(ctx context.Context, r Resolver, host string, limit time.Duration) (netip.Addr, error) {
+// one asks one question, for no longer than limit where that is not 0.
+func one(ctx context.Context, f Finder, q Question, limit time.Duration) Answer {
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
 	if err := ctx.Err(); err != nil {
-		return netip.Addr{}, reason(err)
+		return Answer{Err: reason(err)}
 	}
-	type answer struct {
-		addrs []netip.Addr
-		err   error
-	}
-	// A resolver that does not keep to its context must not hold us up.
-	ch := make(chan answer, 1)
-	go func() {
-		addrs, err := r.LookupNetIP(ctx, "ip", host)
-		ch <- answer{addrs, err}
-	}()
-	select {
-	case <-ctx.Done():
-		return netip.Addr{}, reason(ctx.Err())
-	case a := <-ch:
-		if a.err != nil {
-			return netip.Addr{}, reason(a.err)
-		}
-		for _, addr := range a.addrs {
-			if addr = addr.Unmap(); addr.IsValid() && !addr.IsUnspecified() {
-				return addr, nil
-			}
-		}
-		return netip.Addr{}, errors.New("the name has no address")
-	}
+	addrs, err := f.Candidates(ctx, q.Host, q.Family)
+	return Answer{addrs, err}
 }
 
 // reason puts a resolver's error into words without the name, which the caller

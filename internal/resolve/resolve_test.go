@@ -3,98 +3,95 @@ package resolve
 import (
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
+// fake has answers; a host without one never gets any.
 type fake struct {
-	answers map[string][]string
+	answers map[Question][]netip.Addr
 	mu      sync.Mutex
-	asked   map[string]int
+	asked   map[Question]int
 }
 
-func (f *fake) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+var errNone = errors.New("there is no such name")
+
+func (f *fake) Candidates(ctx context.Context, host string, family Family) ([]netip.Addr, error) {
+	q := Question{host, family}
 	f.mu.Lock()
 	if f.asked == nil {
-		f.asked = map[string]int{}
+		f.asked = map[Question]int{}
 	}
-	f.asked[host]++
+	f.asked[q]++
 	f.mu.Unlock()
-	if network != "ip" {
-		return nil, errors.New("asked for " + network)
-	}
-	answer, ok := f.answers[host]
+	answer, ok := f.answers[q]
 	switch {
 	case !ok:
-		<-make(chan struct{}) // a resolver that does not keep to its context either
-	case host == "refused.example":
-		return nil, &net.DNSError{Err: "read udp [::1]:35064->[::1]:53: read: connection refused", Name: host, Server: "[::1]:53"}
-	case host == "broken.example":
-		return nil, &net.DNSError{Err: "server misbehaving", Name: host, Server: "[::1]:53"}
-	case answer == nil:
-		return nil, &net.DNSError{Err: "no such host", IsNotFound: true, Name: host, Server: "192.0.2.53:53"}
+		<-ctx.Done()
+		return nil, reason(ctx.Err())
+	case len(answer) == 0:
+		return nil, errNone
 	}
-	var out []netip.Addr
-	for _, a := range answer {
-		out = append(out, netip.MustParseAddr(a))
-	}
-	return out, nil
+	return answer, nil
 }
 
 func TestAll(t *testing.T) {
-	f := &fake{answers: map[string][]string{
-		"a.example": {"192.0.2.1", "192.0.2.2"}, "b.example": {"::ffff:192.0.2.3"}, "gone.example": nil,
-		"refused.example": nil, "broken.example": nil,
-		"none.example": {}, "zero.example": {"0.0.0.0", "::", "2001:db8::1"},
+	both := Question{"a.example", Auto}
+	six := Question{"a.example", IPv6}
+	gone, dead := Question{"gone.example", Auto}, Question{"dead.example", Auto}
+	f := &fake{answers: map[Question][]netip.Addr{
+		both: addrs("192.0.2.1", "2001:db8::1"), six: addrs("2001:db8::1"), gone: {},
 	}}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	found, failed := All(ctx, f, []string{"a.example", "dead.example", "b.example", "a.example", "gone.example", "none.example", "zero.example", "refused.example", "broken.example"})
-	for host, want := range map[string]string{"a.example": "192.0.2.1", "b.example": "192.0.2.3", "zero.example": "2001:db8::1"} {
-		if got := found[host]; got != netip.MustParseAddr(want) {
-			t.Errorf("%s: %v, want %s", host, got, want)
+	got := All(ctx, f, []Question{both, dead, six, both, gone})
+	if len(got) != 4 {
+		t.Errorf("%d answers: %v", len(got), got)
+	}
+	for q, want := range map[Question][]netip.Addr{both: f.answers[both], six: f.answers[six]} {
+		if diff := cmp.Diff(want, got[q].Addrs, equateAddr); diff != "" || got[q].Err != nil {
+			t.Errorf("%v: %v (-want +got):\n%s", q, got[q].Err, diff)
 		}
 	}
-	for host, want := range map[string]string{
-		"dead.example": "no answer from a name server in time", "gone.example": "there is no such name", "none.example": "the name has no address",
-		"refused.example": "name servers did not answer: connection refused",
-		"broken.example":  "name servers did not answer: server misbehaving",
-	} {
-		if err := failed[host]; err == nil || err.Error() != want {
-			t.Errorf("%s: %v, want %s", host, err, want)
+	for q, want := range map[Question]string{dead: "no answer from a name server in time", gone: errNone.Error()} {
+		if err := got[q].Err; err == nil || err.Error() != want {
+			t.Errorf("%v: %v, want %s", q, err, want)
 		}
 	}
-	if len(found)+len(failed) != 8 {
-		t.Errorf("found %v, failed %v", found, failed)
-	}
-	if f.asked["a.example"] != 1 {
-		t.Errorf("a.example was asked for %d times", f.asked["a.example"])
+	if f.asked[both] != 1 {
+		t.Errorf("%v was asked %d times", both, f.asked[both])
 	}
 }
 
 // TestDeadNamesDoNotQueue: names that are dead, more than may be asked for at
 // once, leave time for the one behind them.
 func TestDeadNamesDoNotQueue(t *testing.T) {
-	hosts := make([]string, 3*parallel, 3*parallel+1)
-	for n := range hosts {
-		hosts[n] = strconv.Itoa(n) + ".dead.example"
+	questions := make([]Question, 3*parallel, 3*parallel+1)
+	for n := range questions {
+		questions[n].Host = strconv.Itoa(n) + ".dead.example"
 	}
-	hosts = append(hosts, "zz.example")
+	alive := Question{Host: "zz.example"}
+	questions = append(questions, alive)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	found, failed := All(ctx, &fake{answers: map[string][]string{"zz.example": {"192.0.2.1"}}}, hosts)
-	if len(found) != 1 || len(failed) != 3*parallel {
-		t.Errorf("%d found, %d failed", len(found), len(failed))
+	found := 0
+	for _, a := range All(ctx, &fake{answers: map[Question][]netip.Addr{alive: addrs("192.0.2.1")}}, questions) {
+		if a.Err == nil {
+			found++
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d found", found)
 	}
 }
 
-func TestNoHosts(t *testing.T) {
-	found, failed := All(context.Background(), &fake{}, nil)
-	if len(found)+len(failed) != 0 {
+func TestNoQuestions(t *testing.T) {
+	if got := All(context.Background(), &fake{}, nil); len(got) != 0 {
 		t.Error("found something")
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+
 	"github.com/wgnetifd/wgnetifd/test/router"
 )
 
@@ -151,4 +153,37 @@ func TestDNS(t *testing.T) {
 	equal(t, "endpoint of IPv6", l.peerOf("wg0", 3).Endpoint.String(), "[2001:db8::77]:51821")
 	mustPing(t, l.Host, "10.0.0.2")
 	equal(t, "netifd's errors", errorLines(l.Status("wg0")), nil)
+}
+
+// TestNAT64: an endpoint with an IPv4 address is reached from an uplink that has
+// IPv6 alone, by the address that the network's NAT64 has for it (RFC 7050). The
+// full tunnel's routes wait until it is known. What translates is left out: far has
+// the address itself.
+func TestNAT64(t *testing.T) {
+	const translated = "64:ff9b::c633:6409" // 198.51.100.9
+	l := newLab(t, ifaceSection("\tlist addresses 'fd00:1::1/64'\n")+peerSection("far", them, `
+	list allowed_ips '0.0.0.0/0'
+	list allowed_ips '::/0'
+	option route_allowed_ips '1'
+	option endpoint_host '198.51.100.9'
+	option endpoint_port '51821'
+`))
+	l.farServer6(translated+"/96", "64:ff9b::1/96")
+	l.far.AddAddress("lo", behind+"/32")
+	l.farTunnel(wgtypes.PeerConfig{AllowedIPs: ipNets("10.0.0.1/32", "fd00:1::1/128")}, "10.0.0.2/24", "fd00:1::2/64")
+	l.AddRoute("::/0", "2001:db8::2", "wan")
+	l.nameServer(map[string]string{"ipv4only.arpa": "64:ff9b::c000:aa"}) // 192.0.0.170
+	l.Start()
+	l.AwaitUp("wg0")
+	l.awaitHandlers()
+	// The kernel had the interface say something over IPv6 before there was an
+	// endpoint; wireguard-go takes that for an attempt, and the next is 5 s later.
+	_ = l.Ping("fd00:1::2")
+	for range 2 {
+		equal(t, "endpoint", l.peerOf("wg0", them).Endpoint.String(), "["+translated+"]:51821")
+		equal(t, "host routes", ownRoutes(t, l.Host, "wan"), []string{translated + "/128 via 2001:db8::2 metric 1024" + ownProto})
+		equal(t, "netifd's errors", errorLines(l.Status("wg0")), nil)
+		mustPing(t, l.Host, behind, "fd00:1::2")
+		l.handle("renew", "wg0")
+	}
 }

@@ -50,6 +50,24 @@ func (l *lab) farServer() {
 	l.farTunnel(wgtypes.PeerConfig{AllowedIPs: ipNets("10.0.0.1/32")}, "10.0.0.2/24")
 }
 
+// farServer6 makes far a server with an IPv6 address, behind the host at the other
+// end of our cable, which has gate there and forwards.
+func (l *lab) farServer6(address, gate string) {
+	l.t.Helper()
+	between := l.far
+	l.far = netns.New(l.t, "server")
+	addressesAtOnce(l.t, l.far)
+	netns.Connect(between, "inside", l.far, "eth0")
+	between.AddAddress("inside", gate)
+	between.Do(func() {
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/all/forwarding", []byte("1"), 0); err != nil {
+			l.t.Fatal(err)
+		}
+	})
+	l.far.AddAddress("eth0", address)
+	l.far.AddRoute("::/0", strings.Split(gate, "/")[0], "eth0")
+}
+
 // ownRoutes returns the routes under our own protocol number, of a device.
 func ownRoutes(t testing.TB, h *netns.Host, device string) []string {
 	t.Helper()
@@ -122,19 +140,8 @@ func TestFullTunnel6(t *testing.T) {
 	option endpoint_host '`+server+`'
 	option endpoint_port '51821'
 `))
-	gate := l.far
-	l.far = netns.New(t, "server")
-	addressesAtOnce(t, l.far)
-	netns.Connect(gate, "inside", l.far, "eth0")
-	gate.AddAddress("inside", "2001:db8:51::1/64")
-	gate.Do(func() {
-		if err := os.WriteFile("/proc/sys/net/ipv6/conf/all/forwarding", []byte("1"), 0); err != nil {
-			t.Fatal(err)
-		}
-	})
-	l.far.AddAddress("eth0", server+"/64")
+	l.farServer6(server+"/64", "2001:db8:51::1/64")
 	l.far.AddAddress("lo", behind+"/128")
-	l.far.AddRoute("::/0", "2001:db8:51::1", "eth0")
 	l.farTunnel(wgtypes.PeerConfig{AllowedIPs: ipNets("fd00:1::1/128")}, "fd00:1::2/64")
 	l.AddRoute("::/0", "2001:db8::2", "wan")
 	l.Start()

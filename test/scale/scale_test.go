@@ -76,7 +76,7 @@ func newLab(b *testing.B) *lab {
 	dir := b.TempDir()
 	return &lab{b: b, dir: dir, sys: &apply.System{
 		Dir:     uci.Dir{Config: dir, Save: filepath.Join(dir, "save")},
-		Devices: wgdev.NewSystem(), Kernel: rtnl.NewSystem(), Resolver: resolve.System(), ResolveTime: apply.ResolveTime,
+		Devices: wgdev.NewSystem(), Kernel: rtnl.NewSystem(), Names: &resolve.Names{DNS: resolve.System()}, ResolveTime: apply.ResolveTime,
 		State: state.Dir(filepath.Join(dir, "run")), Now: time.Now, Log: logline.New(io.Discard),
 	}}
 }
