@@ -152,7 +152,7 @@ var peerOptions = []option[Peer]{
 	},
 	{
 		Spec{
-			Name: "endpoint_family", Type: "auto, ipv4 or ipv6", Default: "auto", Daemon: true,
+			Name: "endpoint_family", Type: "auto, ipv4 or ipv6", Default: "auto",
 			Help: "Which addresses of the endpoints' names are used. auto: all of them, one after the other until the peer answers.",
 		},
 		func(p *Peer, v string) (err error) {
