@@ -132,6 +132,20 @@ test-openwrt: setup ## the tests that meet OpenWrt's own programs, which have to
 	fi
 	$(call go-test,CGO_ENABLED=1 WGNETIFD_OPENWRT=1,-race ./...)
 
+# The keys of the feeds are nobody's but yours, and not in the checkout.
+FEED_KEY      ?= $(HOME)/.config/wgnetifd/feed-key
+PACKAGES      ?= build/packages
+MKPACKAGES    := go run ./openwrt-feed/mkpackages -keys "$(FEED_KEY)" -out "$(PACKAGES)"
+PACKAGE_FLAGS ?=
+
+.PHONY: packages
+packages: setup ## .ipk, .apk and feeds of every OpenWrt architecture (ARCHS='NAME...'), in build/packages
+	$(MKPACKAGES) $(PACKAGE_FLAGS) build $(ARCHS)
+
+.PHONY: feed-key
+feed-key: ## the keys that sign your feeds, in FEED_KEY (~/.config/wgnetifd/feed-key)
+	@$(MKPACKAGES) key
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz $(FUZZTIME)
@@ -170,6 +184,10 @@ size-record: setup ## record the size as it is now: REASON='what the program gre
 .PHONY: docs-size
 docs-size: setup ## write the sizes into docs/performance.md (builds all architectures)
 	go run ./test/size
+
+.PHONY: docs-packages
+docs-packages: setup ## write the sizes of the packages into README.md (builds all architectures)
+	$(MKPACKAGES) $(PACKAGE_FLAGS) sizes
 
 .PHONY: docs
 docs: ## write the option table of README.md from the schema

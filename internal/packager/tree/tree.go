@@ -54,6 +54,7 @@ type Tree []Entry
 
 // Read reads a folder that a package is to be made of. Of a file's mode only counts
 // whether it is a program: the rest is the umask of whoever checked the sources out.
+// Folders with nothing in them are left out, as a checkout has none either.
 func Read(root string) (Tree, error) {
 	var t Tree
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
@@ -72,6 +73,12 @@ func Read(root string) (Tree, error) {
 		return nil
 	})
 	t.Sort()
+	// From the end: a folder whose last one was left out is empty too.
+	for n := len(t) - 1; n >= 0; n-- {
+		if t[n].IsDir() && (n+1 == len(t) || !strings.HasPrefix(t[n+1].Path, t[n].Path+"/")) {
+			t = slices.Delete(t, n, n+1)
+		}
+	}
 	return t, err
 }
 

@@ -24,6 +24,9 @@ func TestRead(t *testing.T) {
 	if err := os.Symlink("/usr/sbin/x", filepath.Join(dir, "usr/link")); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.MkdirAll(filepath.Join(dir, "usr/a/b/c"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	got, err := Read(dir)
 	if err != nil {
 		t.Fatal(err)
