@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/netip"
 	"strings"
@@ -76,7 +75,7 @@ func TestDaemonAnswers(t *testing.T) {
 // reading goes on from the kernel.
 func TestKernelAnswers(t *testing.T) {
 	for _, err := range []error{
-		status.ErrNoDaemon, fmt.Errorf("%w (it does not answer: %w)", status.ErrNoDaemon, ubus.StatusTimeout), ubus.StatusNotFound, ubus.StatusInvalidArgument,
+		status.ErrNoDaemon, status.NoDaemon(ubus.StatusTimeout), ubus.StatusNotFound, ubus.StatusInvalidArgument,
 	} {
 		d := &daemon{err: err}
 		got, log := ask(t, d, "peers", `{}`)
@@ -99,7 +98,7 @@ func TestOnlyTheDaemon(t *testing.T) {
 		err  error
 		want string
 	}{
-		{fmt.Errorf("%w (%w)", status.ErrNoDaemon, ubus.StatusNotFound), "the daemon is not running: /etc/init.d/wgnetifd start"},
+		{status.NoDaemon(ubus.StatusNotFound), "the daemon is not running: /etc/init.d/wgnetifd start"},
 		{ubus.StatusNotFound, "there is no such interface or peer, or nothing is known of it yet"},
 		{ubus.StatusInvalidArgument, "the daemon does not understand the arguments"},
 	} {

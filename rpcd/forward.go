@@ -98,7 +98,7 @@ func (p *Plugin) only(ctx context.Context, method string, args blobmsg.Table, na
 	reply, err := p.daemon(ctx, method, args, samples)
 	switch {
 	case errors.Is(err, status.ErrNoDaemon): // whatever ubus says of it
-		return nil, status.ErrNoDaemon
+		return nil, err
 	case errors.Is(err, ubus.StatusNotFound):
 		return nil, errors.New("there is no such interface or peer, or nothing is known of it yet")
 	case errors.Is(err, ubus.StatusInvalidArgument):

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -137,7 +136,7 @@ func (daemonClient) Call(ctx context.Context, method string, args blobmsg.Table)
 	defer cancel()
 	conn, err := ubus.Dial(dialCtx, ubus.DefaultSocket)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%w)", status.ErrNoDaemon, err)
+		return nil, status.NoDaemon(err)
 	}
 	defer conn.Close()
 	return status.Client{Bus: conn}.Call(ctx, method, args)

@@ -78,7 +78,9 @@ func Build(in *Input) Interface {
 	}
 	i.judge(in)
 	i.addPeers(in)
-	if !in.Clock.Set && !in.OthersConnected && i.Connected() == 0 {
+	if in.OthersConnected || i.Connected() > 0 {
+		i.trustClock()
+	} else if !in.Clock.Set {
 		i.blameClock()
 	}
 	return i

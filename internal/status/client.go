@@ -3,7 +3,6 @@ package status
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -16,6 +15,22 @@ const Object = "wireguard"
 
 // ErrNoDaemon: nobody on the bus answers for the daemon.
 var ErrNoDaemon = errors.New("the daemon is not running: /etc/init.d/wgnetifd start")
+
+// noDaemonError is an ErrNoDaemon that says more of it. What ubus said is for
+// programs.
+type noDaemonError struct {
+	text string
+	err  error
+}
+
+func (e *noDaemonError) Error() string        { return e.text }
+func (e *noDaemonError) Is(target error) bool { return target == ErrNoDaemon }
+func (e *noDaemonError) Unwrap() error        { return e.err }
+
+// NoDaemon returns an error that matches ErrNoDaemon, for one of ubus.
+func NoDaemon(err error) error { return &noDaemonError{ErrNoDaemon.Error(), err} }
+
+var errOther = &noDaemonError{text: "the daemon is not running, or not on ubus, where the object " + Object + " is another program's: is rpcd-mod-wireguard installed?"}
 
 // daemonTime is how long the daemon may take to answer: whoever asks has something
 // to say without it. A reload does work; rpcd waits for 30 s in all.
@@ -48,11 +63,11 @@ func (c Client) Call(ctx context.Context, method string, args blobmsg.Table) (bl
 	defer cancel()
 	objects, err := c.Bus.Lookup(ctx, Object)
 	if err != nil {
-		return nil, fmt.Errorf("%w (%w)", ErrNoDaemon, err)
+		return nil, NoDaemon(err)
 	}
 	// Of all the methods that are ours alone.
 	if !slices.ContainsFunc(objects, func(o ubus.Object) bool { return has(&o, "peers") && has(&o, method) }) {
-		return nil, fmt.Errorf("%w (the object %s on ubus is another program's)", ErrNoDaemon, Object)
+		return nil, errOther
 	}
 	reply, err := c.Bus.Call(ctx, Object, method, args)
 	switch {
@@ -60,7 +75,7 @@ func (c Client) Call(ctx context.Context, method string, args blobmsg.Table) (bl
 		errors.Is(err, ubus.StatusNotSupported), errors.Is(err, ubus.StatusNoData):
 		return nil, err
 	case err != nil:
-		return nil, fmt.Errorf("%w (it does not answer: %w)", ErrNoDaemon, err)
+		return nil, &noDaemonError{"the daemon does not answer: /etc/init.d/wgnetifd restart", err}
 	}
 	return reply, nil
 }

@@ -146,8 +146,13 @@ func (p *Peer) noRoute() string {
 	return "no route leads to " + p.Endpoint.String() + ": is the uplink up, and does it have " + family + "?"
 }
 
-// first names the first endpoint.
-func (p *Peer) first() string { return HostPort(p.EndpointHost, p.EndpointPort) }
+// first names the first endpoint; its port is 0 where the configured one is wrong.
+func (p *Peer) first() string {
+	if p.EndpointPort == 0 {
+		return p.EndpointHost
+	}
+	return HostPort(p.EndpointHost, p.EndpointPort)
+}
 
 // cut shortens a text to so many bytes, at a character's end.
 func cut(s string, most int) string {

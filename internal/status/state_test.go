@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -189,5 +190,19 @@ func TestInterfaceStates(t *testing.T) {
 				t.Errorf("up %v, %s, %q, %q; want %s, %q, %q", i.Up, i.State, i.Reason, i.Detail, tt.state, tt.reason, tt.detail)
 			}
 		})
+	}
+}
+
+// TestClockOfOthers: where one handshake was taken, the others' sentences do not
+// speak of the clock.
+func TestClockOfOthers(t *testing.T) {
+	for _, connected := range []bool{false, true} {
+		i := status.Build(&status.Input{
+			Name: "wg0", Now: now, Clock: status.Clock{Set: true}, OthersConnected: connected,
+			Actual: plan.Actual{Exists: true, Up: true, Peers: []plan.ActualPeer{{PublicKey: key(t, peerKey1), Endpoint: netip.MustParseAddrPort("192.0.2.1:1")}}},
+		})
+		if text := i.Peers[0].Detail(); strings.Contains(text, "clock") == connected {
+			t.Errorf("connected elsewhere %v: %s", connected, text)
+		}
 	}
 }

@@ -30,7 +30,7 @@ func (t *text) peer(p *Peer) {
 	case p.Endpoint.IsValid():
 		field("endpoint", p.Endpoint.String())
 	case p.EndpointHost != "":
-		field("endpoint", HostPort(p.EndpointHost, p.EndpointPort)+" (not in use)")
+		field("endpoint", p.first()+" (not in use)")
 	}
 	field("allowed ips", prefixes(p.AllowedIPs))
 	if !p.LastHandshake.IsZero() {
