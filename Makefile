@@ -16,7 +16,7 @@ SHELLCHECK_MIN := 0.9.0
 # The packages whose bytes must not depend on the machine: their tests run on
 # 32-bit big-endian MIPS too, which is what many routers are.
 BIG_ENDIAN_PACKAGES := ./uci/... ./internal/plan/... ./internal/ubus/blobmsg/... ./internal/ubus/wire/... \
-	./internal/state/... ./internal/status ./internal/history ./internal/logline ./rpcd ./proto
+	./internal/state/... ./internal/clock ./internal/status ./internal/history ./internal/logline ./rpcd ./proto
 BIG_ENDIAN          := GOOS=linux GOARCH=mips GOMIPS=softfloat CGO_ENABLED=0
 
 # Tests that mount file systems: the emulator makes no namespaces for that.
@@ -32,7 +32,7 @@ TEST_ARCH := mips_24kc mipsel_24kc arm_arm926ej-s aarch64_generic riscv64_generi
 
 # The packages whose tests meet the kernel's own WireGuard, in virtual machines,
 # and Debian's packages of the kernels: 6.1 and 6.12.
-KERNEL_PACKAGES := ./internal/link ./internal/rtnl ./internal/wgdev ./test/netns ./test/integration
+KERNEL_PACKAGES := ./internal/link ./internal/rtnl ./internal/bypass ./internal/wgdev ./test/netns ./test/integration
 KERNELS         ?= linux-image-cloud-amd64,linux-image-6.12-cloud-amd64
 
 # OpenWrt's programs that `make test-openwrt` meets.
@@ -57,7 +57,7 @@ TEST_FLAGS    := -vet=off -count=1 -timeout 10m -p $(TEST_PARALLEL)
 include scripts/flags.mk
 export GOFLAGS := -buildvcs=false
 VERSION        ?= $(or $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null | sed 's/^v//')),unknown)
-LDFLAGS        := $(GO_LINK_FLAGS) -X main.version=$(VERSION)
+LDFLAGS        := $(GO_LINK_FLAGS) -X main.version=$(VERSION) -X $(GO_LINK_BUILT)
 GCFLAGS        := $(GO_COLD_FLAGS)
 
 # One table says what each OpenWrt architecture is built with.
