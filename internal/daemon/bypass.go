@@ -46,9 +46,8 @@ func (b *bypassKeeper) set(d *Daemon, wanted bool) {
 	wrote, err := bypass.Apply(bypassKernel{d.o.System.Kernel, d.o.Rules}, on, tunnels...)
 	if err != nil {
 		d.log.Error("clock_bypass", "error", err)
-	} else {
-		b.known = true
 	}
+	b.known = err == nil // else it is tried again
 	if on != b.on {
 		d.log.Info("NTP and DNS of the router past the tunnels until its clock is set", "on", on, "written", wrote)
 	}
