@@ -10,6 +10,7 @@ import (
 	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
+	"github.com/wgnetifd/wgnetifd/internal/state"
 	"github.com/wgnetifd/wgnetifd/internal/wgdev"
 	"github.com/wgnetifd/wgnetifd/uci"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
@@ -23,6 +24,8 @@ type Sources struct {
 	Config  uci.Dir
 	Devices wgdev.Devices
 	Kernel  rtnl.Kernel
+	// State says which interfaces netifd has no part in.
+	State state.Dir
 	// Netifd is nil where there is none.
 	Netifd *netifd.Client
 	Now    func() time.Time
@@ -126,7 +129,10 @@ func (s *Sources) read(ctx context.Context, pkg *uci.Package, name string) (*Inp
 		return in, nil
 	}
 	in.Routes = plan.NumbersOf(pkg, in.Conf)
-	if s.Netifd != nil {
+	if saved, _ := s.State.Load(name); in.Actual.Exists {
+		in.Alone = saved.Alone // it made the device
+	}
+	if s.Netifd != nil && !in.Alone {
 		in.Netifd, in.NetifdErr = s.Netifd.Status(ctx, name)
 	}
 	return in, nil

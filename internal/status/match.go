@@ -28,6 +28,9 @@ func (s *Snapshot) choose(q *Query) ([]ref, counts) {
 	}
 	m := newMatcher(q.Text)
 	var chosen []ref
+	if m.text == "" && len(q.States) == 0 {
+		chosen = make([]ref, 0, s.peers(q.Interface))
+	}
 	for n := range s.Interfaces {
 		i := &s.Interfaces[n]
 		if q.Interface != "" && q.Interface != i.Name {
@@ -54,6 +57,16 @@ func (s *Snapshot) choose(q *Query) ([]ref, counts) {
 		slices.Reverse(chosen)
 	}
 	return chosen, all
+}
+
+// peers counts those of one interface, or of all.
+func (s *Snapshot) peers(only string) (n int) {
+	for k := range s.Interfaces {
+		if i := &s.Interfaces[k]; only == "" || i.Name == only {
+			n += len(i.Peers)
+		}
+	}
+	return n
 }
 
 // compare returns the function that orders peers, nil for the order of the file.

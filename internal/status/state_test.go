@@ -11,6 +11,7 @@ import (
 	"github.com/wgnetifd/wgnetifd/internal/endpoint"
 	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
+	"github.com/wgnetifd/wgnetifd/internal/state"
 	"github.com/wgnetifd/wgnetifd/internal/status"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/internal/wgdev"
@@ -203,6 +204,25 @@ func TestClockOfOthers(t *testing.T) {
 		})
 		if text := i.Peers[0].Detail(); strings.Contains(text, "clock") == connected {
 			t.Errorf("connected elsewhere %v: %s", connected, text)
+		}
+	}
+}
+
+// TestAlone: netifd does not know an interface that `wgnetifd up` made, and need not.
+func TestAlone(t *testing.T) {
+	src, devices, _ := sources(t, "config interface wg0\n option proto wireguard\n")
+	devices.Put("wg0", plan.Actual{Exists: true, Up: true})
+	src.Netifd, src.State = &netifd.Client{Bus: bus{}}, state.Dir(t.TempDir())
+	for _, alone := range []bool{false, true} {
+		if err := src.State.Save("wg0", &state.State{Alone: alone}); err != nil {
+			t.Fatal(err)
+		}
+		snap, err := src.Collect(context.Background(), "wg0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := snap.Interfaces[0]; i.Up != alone {
+			t.Errorf("alone %v: up %v, %s", alone, i.Up, i.Detail)
 		}
 	}
 }
