@@ -66,6 +66,9 @@ func (m *Machine) next(now time.Time) time.Time {
 		}
 		if !s.asking.IsZero() {
 			at(s.asking.Add(answerTime))
+			if !m.last.Endpoint.IsValid() && n+1 < len(m.sources) {
+				at(s.asking.Add(firstTime))
+			}
 		}
 	}
 	if m.connected(now) {

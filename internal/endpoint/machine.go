@@ -59,7 +59,7 @@ func (m *Machine) Rewrite() { m.rewrite = true }
 // tried; without any, nothing changes. Step comes next.
 func (m *Machine) Resolved(source int, addrs []netip.Addr) {
 	s := &m.sources[source]
-	s.asking, s.err = time.Time{}, nil
+	s.asking, s.err, s.doubt = time.Time{}, nil, false
 	if len(addrs) == 0 {
 		return
 	}
@@ -69,6 +69,11 @@ func (m *Machine) Resolved(source int, addrs []netip.Addr) {
 		m.tried.index = slices.Index(s.addrs, old.Addr())
 	}
 }
+
+// Doubt tells that there may be other addresses of a source before long, as when the
+// uplink's NAT64 could not be found: it is looked up again while the peer is not
+// connected. It follows Resolved.
+func (m *Machine) Doubt(source int) { m.sources[source].doubt = true }
 
 // Failed tells that a source was not found. What was known of it stays. Step comes
 // next.
@@ -84,6 +89,17 @@ func (m *Machine) Uplink(now time.Time, reach func(netip.Addr) bool) {
 		s := &m.sources[n]
 		s.tries, s.asking, s.must = 0, time.Time{}, true
 		s.due = now.Add(time.Duration(m.random() * float64(spread)))
+	}
+}
+
+// OtherServers tells that other name servers are asked from now on. Sources that
+// were not found are looked up, without the wait that has grown. Step comes next.
+func (m *Machine) OtherServers(now time.Time) {
+	for n := range m.sources {
+		s := &m.sources[n]
+		if s.err != nil && s.asking.IsZero() {
+			s.tries, s.due = 0, now.Add(time.Duration(m.random()*float64(spread)))
+		}
 	}
 }
 
@@ -172,13 +188,13 @@ func (m *Machine) decide(now time.Time) (to netip.AddrPort, ok bool) {
 	case len(m.sources) == 0:
 		return to, false
 	case m.rewrite:
-		if p, known := m.first(); known {
+		if p, known := m.first(now); known {
 			m.rewrite, m.attempt = false, nil
 			return m.turnTo(p)
 		}
 		return to, false
 	case !use.IsValid():
-		if p, known := m.first(); known {
+		if p, known := m.first(now); known {
 			return m.turnTo(p)
 		}
 		return to, false
@@ -268,6 +284,8 @@ func (m *Machine) demandNames(now time.Time) {
 			if !s.must {
 				s.due = time.Time{}
 			}
+		case s.doubt:
+			s.want(now, m.random)
 		case len(s.addrs) == 0 && (n == 0 || n == m.tried.source || m.wanted(now) || !m.last.Endpoint.IsValid()):
 			s.want(now, m.random)
 		case suspect && n == m.tried.source && s.asked.Before(m.trying):

@@ -231,6 +231,29 @@ func TestLookupsBackOff(t *testing.T) {
 	}
 }
 
+// TestOtherServers: what the old name servers did not know is asked of new ones at
+// once; what they knew is not.
+func TestOtherServers(t *testing.T) {
+	b := newBench(t, 0, "a.example", "b.example")
+	b.keepalive()
+	b.do(0, "resolve=[0,1] next=5 unresolved resolving")
+	b.do(1, "write=192.0.2.1 next=1.5 connecting no-answer source=0", b.resolved(0, "192.0.2.1"), b.failed(1))
+	for at := 1.5; at < 300; at++ {
+		b.at = at
+		b.m.Step(b.now(), b.reading)
+		b.m.Resolved(0, list("192.0.2.1"))
+		b.m.Failed(1, errDead)
+	}
+	b.do(300, "next=305.5 connecting no-answer source=0")
+	b.m.OtherServers(b.now())
+	b.do(300, "resolve=[1] next=305.5 connecting no-answer source=0")
+	b.m.OtherServers(b.now())
+	b.do(301, "next=305.5 connecting no-answer source=0")
+	b.do(302, "next=482 connected source=0 good", b.failed(1), b.shakes)
+	b.m.OtherServers(b.now())
+	b.do(303, "next=482 connected source=0 good")
+}
+
 // TestLookupIsForgotten: one that the caller never answers is made again.
 func TestLookupIsForgotten(t *testing.T) {
 	b := newBench(t, 0, "vpn.example")
@@ -244,8 +267,8 @@ func TestLookupIsForgotten(t *testing.T) {
 func TestFailover(t *testing.T) {
 	b := newBench(t, 0, "a.example", "b.example")
 	b.keepalive()
-	b.do(0, "resolve=[0,1] next=60 unresolved resolving")
-	b.do(1, "next=60 unresolved resolving", b.resolved(1, "198.51.100.1")) // the first comes first
+	b.do(0, "resolve=[0,1] next=5 unresolved resolving")
+	b.do(1, "next=5 unresolved resolving", b.resolved(1, "198.51.100.1")) // the first comes first
 	b.do(2, "write=192.0.2.1 next=7.333 connecting no-answer source=0", b.resolved(0, "192.0.2.1"))
 	b.do(18, "write=198.51.100.1 next=23.33 connecting no-answer source=1")
 	b.do(20, "next=200 connected failed-over source=1 good", b.shakes)
@@ -259,9 +282,37 @@ func TestFailover(t *testing.T) {
 // TestFirstNameIsDead: a source whose name is not found does not hold up the next.
 func TestFirstNameIsDead(t *testing.T) {
 	b := newBench(t, 0, "a.example", "198.51.100.1")
-	b.do(0, "resolve=[0,1] next=60 unresolved resolving")
-	b.do(0.1, "next=60 unresolved resolving", b.resolved(1, "198.51.100.1"))
+	b.do(0, "resolve=[0,1] next=5 unresolved resolving")
+	b.do(0.1, "next=5 unresolved resolving", b.resolved(1, "198.51.100.1"))
 	b.do(3, "write=198.51.100.1 resolve=[0] next=63 connecting no-answer source=1", b.failed(0))
+}
+
+// TestFirstNameHangs: nor does one that no server answers for, for longer than it
+// may take.
+func TestFirstNameHangs(t *testing.T) {
+	b := newBench(t, 0, "a.example", "198.51.100.1")
+	b.keepalive()
+	b.do(0, "resolve=[0,1] next=5 unresolved resolving")
+	b.do(0.1, "next=5 unresolved resolving", b.resolved(1, "198.51.100.1"))
+	b.do(5, "write=198.51.100.1 next=10.33 connecting no-answer source=1")
+	b.do(6, "next=10.33 connecting no-answer source=1", b.resolved(0, "192.0.2.1"))
+	b.do(21.1, "write=192.0.2.1 next=26.43 connecting no-answer source=0")
+}
+
+// TestDoubt: an answer that may not be the last word is asked for again, until the
+// peer is connected.
+func TestDoubt(t *testing.T) {
+	b := newBench(t, 0, "a.example")
+	doubted := func() { b.m.Resolved(0, list("192.0.2.1")); b.m.Doubt(0) }
+	b.m.Uplink(b.now(), func(a netip.Addr) bool { return a.Is6() })
+	b.do(0, "resolve=[0] next=60 unresolved resolving")
+	b.do(1, "write=192.0.2.1 next=1.5 connecting no-uplink source=0", doubted)
+	b.do(1.1, "next=1.5 connecting no-uplink source=0")
+	b.do(2, "resolve=[0] next=62 connecting no-uplink source=0")
+	b.do(3, "next=5 connecting no-uplink source=0", doubted)
+	b.do(5, "resolve=[0] next=65 connecting no-uplink source=0")
+	b.do(6, "write=[64:ff9b::c000:201] connecting no-answer source=0", b.resolved(0, "64:ff9b::c000:201", "192.0.2.1"))
+	b.do(7, "next=187 connected source=0 good", b.shakes)
 }
 
 // TestRoaming: where the peer moved to is not overwritten while it works; when it
@@ -269,7 +320,7 @@ func TestFirstNameIsDead(t *testing.T) {
 func TestRoaming(t *testing.T) {
 	b := newBench(t, 600*time.Second, "a.example", "b.example")
 	b.keepalive()
-	b.do(0, "resolve=[0,1] next=60 unresolved resolving")
+	b.do(0, "resolve=[0,1] next=5 unresolved resolving")
 	b.do(1, "write=192.0.2.1 next=6.333 connecting no-answer source=0", b.resolved(0, "192.0.2.1", "192.0.2.2"), b.resolved(1, "198.51.100.1"))
 	b.do(2, "next=182 connected source=0 good", b.shakes)
 	b.do(50, "next=182 connected roamed", b.moves("203.0.113.9:1024"))

@@ -16,6 +16,10 @@ const (
 	// as after a change of uplink.
 	spread = 500 * time.Millisecond
 
+	// firstTime is how long the answer for a source is waited for while one behind it
+	// has an address: as long as Go's resolver waits for a name server.
+	firstTime = 5 * time.Second
+
 	// answerTime is after how long a look-up without Resolved or Failed is forgotten.
 	answerTime = time.Minute
 )
@@ -29,6 +33,7 @@ type source struct {
 	asking time.Time // since when it is being looked up; zero: it is not
 	asked  time.Time // when it was last; zero: never
 	due    time.Time // when it will be; zero: it need not be
+	doubt  bool      // see Doubt
 	must   bool      // it will be even if the peer is connected by then
 	tries  int       // look-ups since the last handshake or change of uplink
 }
@@ -132,10 +137,10 @@ func (m *Machine) follow(p place) place {
 }
 
 // first returns the candidate to begin with: of the first source that has any,
-// unless one before it is still being looked up.
-func (m *Machine) first() (place, bool) {
+// unless one before it is still being looked up and may yet be found in time.
+func (m *Machine) first(now time.Time) (place, bool) {
 	for n := range m.sources {
-		if !m.sources[n].answered() {
+		if s := &m.sources[n]; !s.answered() && (s.asked.IsZero() || now.Sub(s.asked) < firstTime) {
 			return place{}, false
 		}
 		if p, ok := m.bestOf(n); ok {
