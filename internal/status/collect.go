@@ -110,8 +110,9 @@ func (s *Sources) foreign(known []string) []string {
 // error when there is no such interface.
 func (s *Sources) read(ctx context.Context, pkg *uci.Package, name string) (*Input, error) {
 	in := &Input{Name: name}
-	in.Conf, _ = schema.Load(pkg, name) // nil when it is not there
-	if in.Actual, in.ReadErr = s.Devices.Read(name); in.ReadErr != nil {
+	in.Actual, in.ReadErr = s.Devices.Read(name)
+	in.Conf, _ = schema.LoadWith(pkg, name, in.Actual.PublicKeyOf) // nil when it is not there
+	if in.ReadErr != nil {
 		if errors.Is(in.ReadErr, fs.ErrPermission) {
 			return nil, in.ReadErr
 		}

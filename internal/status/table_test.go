@@ -222,7 +222,7 @@ func goldenText(t *testing.T, path, got string) {
 	}
 }
 
-// TestText: what stands in the configuration stays text, whatever it is.
+// TestTextStaysText: what stands in the configuration stays text, whatever it is.
 func TestTextStaysText(t *testing.T) {
 	texts := []string{`<img src=x onerror=alert(1)>`, "a\x1b[2J\r\nb\x7f", `"],"daemon":true,"x":["`, "\xff\xfe", "\u2028\u202e"}
 	snap := many(len(texts), func(n int, c *schema.Peer, a *plan.ActualPeer) {

@@ -104,6 +104,13 @@ func TestEverybodyAgrees(t *testing.T) {
 		t.Error("the status speaks of the daemon, which runs")
 	}
 
+	if text := l.output("", "status", "wg0", "SILENT"); !strings.Contains(text, "peer silent: ") || strings.Contains(text, "peer far") {
+		t.Errorf("status of one peer:\n%s", text)
+	}
+	if line := mustFail(t, l.Wgnetifd("status", "wg0", "nobody")); !strings.Contains(line, "nobody") {
+		t.Errorf("status of a peer that is not there: %s", line)
+	}
+
 	d.Signal(unix.SIGSTOP)
 	l.checkWithoutDaemon("a daemon that hangs")
 	d.Signal(unix.SIGCONT)
