@@ -53,6 +53,7 @@ type Fake struct {
 	routes    map[routeID]Route
 	addresses map[string][]netip.Prefix
 	rules     []Rule
+	tables    []uint32 // of somebody else's rules
 	writes    []Write
 	watches   map[*fakeWatch]struct{}
 }

@@ -31,6 +31,23 @@ func (f *Fake) Rules() ([]Rule, error) {
 	return slices.Clone(f.rules), nil
 }
 
+// PutOtherTables makes rules of somebody else's that look tables up.
+func (f *Fake) PutOtherTables(tables ...uint32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tables = slices.Clone(tables)
+}
+
+// OtherTables implements Ruler.
+func (f *Fake) OtherTables() ([]uint32, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.begin(Write{Op: OpRules}); err != nil {
+		return nil, err
+	}
+	return slices.Clone(f.tables), nil
+}
+
 // AddRule implements Ruler.
 func (f *Fake) AddRule(rules ...Rule) error {
 	return f.eachRule(OpAddRule, rules, f.putRule)

@@ -107,6 +107,9 @@ func TestRulesOfOthers(t *testing.T) {
 		if got, err := k.Rules(); err != nil || len(got) != 0 {
 			t.Errorf("%v, %v; want none", got, err)
 		}
+		if got, err := k.OtherTables(); err != nil || !slices.Equal(got, []uint32{100, 8787}) {
+			t.Errorf("tables of others: %v, %v", got, err)
+		}
 		if err := k.DeleteRule(rule, rtnl.Rule{Priority: 100, Table: 100}); err != nil {
 			t.Fatal(err)
 		}
@@ -126,6 +129,30 @@ func TestRulesOfOthers(t *testing.T) {
 		}
 		if after := shownRules(t, h, "-4"); after != before {
 			t.Errorf("%s\nbefore:\n%s", after, before)
+		}
+	})
+}
+
+// TestNoOtherTables: neither the kernel's rules nor ours are somebody else's.
+func TestNoOtherTables(t *testing.T) {
+	ip := need.Command(t, "ip")
+	inHost(t, func(h *netns.Host, k *rtnl.System) {
+		if err := k.AddRule(rtnl.Rule{Priority: 7, Table: 100}); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range []string{"rule add pref 90 fwmark 7 lookup main", "rule add pref 91 fwmark 7 unreachable"} {
+			if out, err := h.Command(ip, strings.Fields(args)...).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+		}
+		if got, err := k.OtherTables(); err != nil || len(got) > 0 {
+			t.Errorf("%v, %v; want none", got, err)
+		}
+		if out, err := h.Command(ip, "-6", "rule", "add", "pref", "9", "iif", "lan", "lookup", "70000").CombinedOutput(); err != nil {
+			t.Fatalf("%s", out)
+		}
+		if got, err := k.OtherTables(); err != nil || !slices.Equal(got, []uint32{70000}) {
+			t.Errorf("%v, %v; want 70000", got, err)
 		}
 	})
 }

@@ -32,11 +32,14 @@ type Rule struct {
 	Incoming string
 }
 
-// Ruler is the policy rules of a network namespace. It knows none but those under
-// Protocol, and has no hand in others'. Errors are as of Kernel.
+// Ruler is the policy rules of a network namespace. But for OtherTables it knows
+// none but those under Protocol, and has no hand in others'. Errors are as of Kernel.
 type Ruler interface {
 	// Rules returns the program's rules of both families, ordered by priority.
 	Rules() ([]Rule, error)
+	// OtherTables returns the tables that somebody else's rules look up, each once, in
+	// their order: not those that the kernel looks up by itself, nor main.
+	OtherTables() ([]uint32, error)
 	// AddRule adds rules. One that is there already is no error, and one that is
 	// refused does not keep the others from being added; the errors are joined.
 	AddRule(rules ...Rule) error
@@ -145,6 +148,31 @@ func parseRule(b []byte) (r Rule, ok bool, err error) {
 	}
 	family := msg.Family == unix.AF_INET || msg.Family == unix.AF_INET6
 	return r, a.Err == nil && family && msg.Type == unix.FR_ACT_TO_TBL && protocol == Protocol, a.Err
+}
+
+// parseOther reads a message of type RTM_NEWRULE. ok is false for a rule that is the
+// kernel's or ours, or that does not look up a table of somebody's own.
+func parseOther(b []byte) (table uint32, ok bool, err error) {
+	if len(b) < sizeofRuleHeader {
+		return 0, false, errRule
+	}
+	msg := nl.DeserializeRtMsg(b)
+	table = uint32(msg.Table)
+	var protocol uint8
+	a := nlattr.New(b[sizeofRuleHeader:])
+	for a.Next() {
+		switch a.Kind {
+		case unix.FRA_PROTOCOL:
+			if a.Size(1) {
+				protocol = a.Data[0]
+			}
+		case unix.FRA_TABLE:
+			a.Uint32(&table)
+		}
+	}
+	own := table != unix.RT_TABLE_UNSPEC && table != unix.RT_TABLE_LOCAL && table != unix.RT_TABLE_MAIN && table != unix.RT_TABLE_DEFAULT
+	others := protocol != Protocol && protocol != unix.RTPROT_KERNEL
+	return table, a.Err == nil && own && others && msg.Type == unix.FR_ACT_TO_TBL, a.Err
 }
 
 // data returns what a message of type RTM_NEWRULE or RTM_DELRULE says of the rule.

@@ -14,6 +14,32 @@ var _ Ruler = (*System)(nil)
 // Rules implements Ruler.
 func (s *System) Rules() ([]Rule, error) {
 	var out []Rule
+	err := s.eachMessage(func(b []byte) error {
+		r, ok, err := parseRule(b)
+		if ok {
+			out = append(out, r)
+		}
+		return err
+	})
+	slices.SortStableFunc(out, compareRules)
+	return out, err
+}
+
+// OtherTables implements Ruler.
+func (s *System) OtherTables() ([]uint32, error) {
+	var out []uint32
+	err := s.eachMessage(func(b []byte) error {
+		table, ok, err := parseOther(b)
+		if ok && !slices.Contains(out, table) {
+			out = append(out, table)
+		}
+		return err
+	})
+	return out, err
+}
+
+// eachMessage calls each for what the kernel says of every rule of both families.
+func (s *System) eachMessage(each func(message []byte) error) error {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		msg := &nl.RtMsg{RtMsg: unix.RtMsg{Family: family}}
 		list, err := consistent(func() ([][]byte, error) {
@@ -23,20 +49,15 @@ func (s *System) Rules() ([]Rule, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list the routing rules: %w", advise(err))
+			return fmt.Errorf("list the routing rules: %w", advise(err))
 		}
 		for _, b := range list {
-			r, ok, err := parseRule(b)
-			if err != nil {
-				return nil, fmt.Errorf("list the routing rules: %w", err)
-			}
-			if ok {
-				out = append(out, r)
+			if err := each(b); err != nil {
+				return fmt.Errorf("list the routing rules: %w", err)
 			}
 		}
 	}
-	slices.SortStableFunc(out, compareRules)
-	return out, nil
+	return nil
 }
 
 // noFamily is what a kernel says that has no IPv6, or no rules for a family.

@@ -164,6 +164,9 @@ func FuzzParseRule(f *testing.F) {
 		if r, ok, err := parseRule(b); ok && err != nil {
 			t.Errorf("%+v, %v", r, err)
 		}
+		if table, ok, err := parseOther(b); ok && (err != nil || table == 0) {
+			t.Errorf("table %d, %v", table, err)
+		}
 	})
 }
 
