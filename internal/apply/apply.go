@@ -175,7 +175,7 @@ func (r *Run) load(iface string) error {
 // private key where there is none.
 func (r *Run) interpret(iface string) error {
 	var err error
-	if r.Conf, err = schema.Load(r.pkg, iface); err != nil {
+	if r.Conf, err = schema.LoadWith(r.pkg, iface, r.publicKey(iface)); err != nil {
 		return loadFailure(err)
 	}
 	for _, p := range r.Conf.Problems {
@@ -202,14 +202,30 @@ func (r *Run) interpret(iface string) error {
 	return nil
 }
 
+// publicKey returns a function that finds the interface's public key by the device,
+// which is read then and not again.
+func (r *Run) publicKey(iface string) func(schema.Key) schema.Key {
+	return func(private schema.Key) schema.Key {
+		if have, err := r.Devices.Read(iface); err == nil {
+			r.Have = &have
+			return have.PublicKeyOf(private)
+		}
+		return private.PublicKey() // The error comes up again where the device is needed.
+	}
+}
+
 // device makes the device what is wanted, up to the names that are not resolved
 // yet: link, keys, peers, host routes, mtu, and up.
 func (r *Run) device(ctx context.Context) error {
 	iface := r.Conf.Name
-	have, err := r.Devices.Read(iface)
-	if err != nil {
-		return deviceFailure(err)
+	if r.Have == nil {
+		have, err := r.Devices.Read(iface)
+		if err != nil {
+			return deviceFailure(err)
+		}
+		r.Have = &have
 	}
+	have := r.Have
 	if !have.Exists {
 		if err := r.Devices.Create(iface); err != nil {
 			return deviceFailure(err)
@@ -217,7 +233,6 @@ func (r *Run) device(ctx context.Context) error {
 		r.Created, r.Wrote = true, r.Wrote+1
 		have.Exists = true
 	}
-	r.Have = &have
 	if r.live {
 		r.keepEndpoints()
 	} else {

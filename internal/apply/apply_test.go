@@ -378,6 +378,26 @@ func hostRoutes(t *testing.T, kernel *rtnl.Fake) (out []string) {
 	return out
 }
 
+// TestOwnKeyOfTheDevice: whether a peer has the interface's own key is seen by the
+// public key that the device has, which is not computed then.
+func TestOwnKeyOfTheDevice(t *testing.T) {
+	w := newWorld(t, wg0()+peer("option public_key '"+peerKey1+"'")+peer("option public_key '"+peerKey2+"'"))
+	w.mustUp()
+	dev := w.devices.Device("wg0")
+	dev.PublicKey = dev.Peers[0].PublicKey // as no device is
+	w.devices.Put("wg0", dev)
+	r, err := w.sys.Up(context.Background(), "wg0", apply.Netifd{Client: netifd.Client{Bus: w.bus}})
+	if err != nil || len(r.Want.Peers) != 1 {
+		t.Errorf("%d peers are wanted: %v", len(r.Want.Peers), err)
+	}
+	// Another key is the configuration's affair alone.
+	w.write(strings.Replace(wg0(), privKey, psk, 1) + peer("option public_key '"+peerKey1+"'") + peer("option public_key '"+peerKey2+"'"))
+	r, err = w.sys.Up(context.Background(), "wg0", apply.Netifd{Client: netifd.Client{Bus: w.bus}})
+	if err != nil || len(r.Want.Peers) != 2 {
+		t.Errorf("with another private key, %d peers are wanted: %v", len(r.Want.Peers), err)
+	}
+}
+
 // TestHostRoutes: made where the tunnel would swallow its endpoint, moved with
 // the endpoint, shared between tunnels, gone with the interface
 // (openwrt/openwrt#11086, openwrt/openwrt#22905).

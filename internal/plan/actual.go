@@ -25,6 +25,15 @@ type Actual struct {
 	Peers []ActualPeer
 }
 
+// PublicKeyOf returns the public key that belongs to a private key. Where the device
+// has that key it need not be computed, which takes long on small routers.
+func (a *Actual) PublicKeyOf(private schema.Key) schema.Key {
+	if !a.PublicKey.IsZero() && a.PrivateKey.Clamped() == private.Clamped() {
+		return a.PublicKey
+	}
+	return private.PublicKey()
+}
+
 // ActualPeer is one peer as the device has it.
 type ActualPeer struct {
 	PublicKey    schema.Key

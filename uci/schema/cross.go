@@ -20,11 +20,7 @@ func (k Key) PublicKey() Key {
 // crossCheck finds what is wrong between the peers of one interface: the
 // interface's own key, a key or an allowed IP that stands there twice. It looks
 // at each peer and each allowed IP once.
-func (i *Interface) crossCheck() {
-	var own Key
-	if !i.PrivateKey.IsZero() {
-		own = i.PrivateKey.PublicKey()
-	}
+func (i *Interface) crossCheck(public func(private Key) Key) {
 	byKey := make(map[Key]*Peer, len(i.Peers))
 	total := 0
 	for n := range i.Peers {
@@ -32,7 +28,10 @@ func (i *Interface) crossCheck() {
 		if !p.Active() {
 			continue
 		}
-		if p.PublicKey == own {
+		if i.PublicKey.IsZero() && !i.PrivateKey.IsZero() {
+			i.PublicKey = public(i.PrivateKey)
+		}
+		if p.PublicKey == i.PublicKey {
 			p.leaveOut("public_key", p.PublicKey.String(),
 				"this is the interface's own public key; the other side's is right here")
 			continue

@@ -12,6 +12,9 @@ type Interface struct {
 	Name string
 
 	PrivateKey Key
+	// PublicKey belongs to it. It is zero where nobody asked for it: without any
+	// peer, or without a private key.
+	PublicKey Key
 	// NeedsKey: private_key is empty, missing or 'generate', one has to be made
 	// and saved.
 	NeedsKey bool

@@ -92,6 +92,7 @@ func TestEveryOption(t *testing.T) {
 	}))
 	want := &schema.Interface{
 		Name: "wg0", PrivateKey: key(t, privKey), ListenPort: 51821, MTU: 1380, FwMark: 0x1f,
+		PublicKey:   key(t, ownKey),
 		Addresses:   prefixes("10.0.0.1/24", "fd00::1/128", "10.9.9.9/32"),
 		IP6Prefixes: []string{"2001:db8:0:100::/56"},
 		NoHostRoute: true, TunLink: "wan", Metric: 10, HasMetric: true, IP4Table: "vpn", IP6Table: "100", NoDefaultRoute: true,
@@ -302,6 +303,48 @@ func TestProblems(t *testing.T) {
 			}
 			if !i.Usable() {
 				t.Error("the interface is not usable; a peer or an option never costs it")
+			}
+		})
+	}
+}
+
+// TestLoadWith: the interface's public key is asked for once, and only where a peer
+// could have the same.
+func TestLoadWith(t *testing.T) {
+	const nobody = "config interface wg0\n option proto wireguard\n"
+	for _, tt := range []struct {
+		name, config string
+		asked        int
+		left         int // peers that are left out
+	}{
+		{"two peers", wg0() + peer("option public_key '"+peerKey1+"'") + peer("option public_key '"+peerKey2+"'"), 1, 1},
+		{"no peer", wg0(), 0, 0},
+		{"no peer that could", wg0() + peer("option public_key '"+peerKey1+"'", "option disabled '1'") + peer("option public_key 'x'"), 0, 1},
+		{"no private key", nobody + peer("option public_key '"+peerKey1+"'"), 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			pkg, err := uci.Parse("network", []byte(tt.config))
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := 0
+			i, err := schema.LoadWith(pkg, "wg0", func(private schema.Key) schema.Key {
+				if asked++; private != key(t, privKey) {
+					t.Errorf("asked for the public key of %v", private)
+				}
+				return key(t, peerKey2)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			left := 0
+			for _, p := range i.Peers {
+				if p.Invalid {
+					left++
+				}
+			}
+			if asked != tt.asked || left != tt.left || i.PublicKey.IsZero() != (asked == 0) {
+				t.Errorf("asked %d times, %d peers left out, public key %v", asked, left, i.PublicKey)
 			}
 		})
 	}
