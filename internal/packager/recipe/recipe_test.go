@@ -69,7 +69,7 @@ func TestFeed(t *testing.T) {
 		Maintainer: "The wgnetifd authors <wgnetifd@users.noreply.github.com>",
 		Depends:    []string{"kmod-wireguard"}, Suggests: []string{"wireguard-tools"},
 		Conflicts: []string{"rpcd-mod-wireguard"}, Provides: []string{"rpcd-mod-wireguard"},
-		Replaces: []string{}, Conffiles: []string{},
+		Replaces: []string{"rpcd-mod-wireguard"}, Conffiles: []string{},
 	}
 	if diff := cmp.Diff(wantPackage, p, cmp.AllowUnexported(Package{})); diff != "" {
 		t.Errorf("package (-want +got):\n%s", diff)
