@@ -80,6 +80,15 @@ func (d Dir) Load(name string) (*Package, error) {
 	return p, err
 }
 
+// Stat says what the file system knows of the file that Load reads first.
+func (d Dir) Stat(name string) (fs.FileInfo, error) {
+	path, err := d.file(name)
+	if err != nil {
+		return nil, err
+	}
+	return os.Stat(path)
+}
+
 // load is Load, and gives what the staged changes were.
 func (d Dir) load(name string) (*Package, replayed, error) {
 	path, err := d.file(name)
