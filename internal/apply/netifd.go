@@ -26,15 +26,18 @@ var _ Network = Netifd{}
 // afterwards, a state without them goes first.
 func (n Netifd) Up(ctx context.Context, r *Run) error {
 	full := r.netifdState()
-	if r.live && !r.Created && r.saved.Announced == sumsOf(full) && r.addressesThere() {
+	if r.live && !r.Created && r.Have.Up && r.saved.Announced == sumsOf(full) && r.addressesThere() {
 		return nil // netifd knows it, and a daemon that has nothing to say says nothing
 	}
 	s, err := n.Client.Status(ctx, r.Conf.Name)
 	switch {
 	case err != nil:
-		// It is asked for the two cases below alone.
-	case s.Up && r.Created:
-		// The device was deleted behind netifd's back: all that it had is gone.
+		// It is asked for the cases below alone.
+	case !s.Up && r.live:
+		return ErrNotUp // It is being taken down.
+	case s.Up && (r.Created || !r.Have.Up):
+		// The device was deleted behind netifd's back: all that it had is gone. Or it
+		// was set down: its routes are.
 		if err := n.update(ctx, r, bare(full)); err != nil {
 			return err
 		}

@@ -52,17 +52,27 @@ func (s *System) Reload(ctx context.Context, iface string, pkg *uci.Package, net
 	}
 	if err := r.device(ctx); err != nil {
 		r.undo()
+		r.Changes = plan.Changes{}
 		return r, err
 	}
 	r.save()
 	r.routes, r.waiting = r.Want.Reachable(r.Have)
 	if err := r.Net.Up(ctx, r); err != nil {
-		return r, err
+		return r, whileUp(err)
 	}
 	r.Failed = append(r.Failed, r.kernelRoutes()...)
 	r.Failed = append(r.Failed, r.unreachable()...)
 	r.save()
 	return r, nil
+}
+
+// whileUp returns ErrNotUp where netifd takes the interface down, or knows it no
+// more, since it was asked: what has been done goes with it.
+func whileUp(err error) error {
+	if errors.Is(err, netifd.ErrTearingDown) || errors.Is(err, netifd.ErrNoInterface) {
+		return ErrNotUp
+	}
+	return err
 }
 
 // keepEndpoints leaves the endpoints of the device as they are where the
@@ -123,7 +133,7 @@ func (s *System) Adjust(ctx context.Context, last *Run, endpoints []plan.PeerCha
 	}
 	r.applied()
 	if err := r.releaseLive(ctx); err != nil {
-		return r, err
+		return r, whileUp(err)
 	}
 	r.Failed = append(r.Failed, r.kernelRoutes()...)
 	r.Failed = append(r.Failed, r.unreachable()...)
@@ -246,9 +256,17 @@ func (Kernel) Running(_ context.Context, r *Run, _ string) error {
 // GaveUp reports whether netifd stopped trying to bring the interface up because
 // of what a setup of ours told it.
 func GaveUp(s *netifd.Status) bool {
-	fatal := []string{CodeConfig, CodeInterface, CodeOption, CodePrivateKey, CodeNoWireGuard, CodePermission, CodeDevice}
-	return !s.Up && !s.Pending && !s.Autostart && slices.ContainsFunc(s.Errors, func(e netifd.Error) bool {
-		return e.Subsystem == schema.Proto && slices.Contains(fatal, e.Code)
+	return !s.Up && !s.Pending && !s.Autostart &&
+		(Hopeless(s) || failedFor(s, CodeConfig, CodeInterface, CodeOption, CodePrivateKey, CodeDevice))
+}
+
+// Hopeless reports whether trying once more is of no use until somebody installs
+// something.
+func Hopeless(s *netifd.Status) bool { return failedFor(s, CodeNoWireGuard, CodePermission) }
+
+func failedFor(s *netifd.Status, codes ...string) bool {
+	return slices.ContainsFunc(s.Errors, func(e netifd.Error) bool {
+		return e.Subsystem == schema.Proto && slices.Contains(codes, e.Code)
 	})
 }
 
@@ -270,7 +288,31 @@ func (r *Run) Slim() {
 // TellProblems puts what is wrong into the log and tells netifd: what the
 // configuration has wrong, and what came up on the way.
 func (r *Run) TellProblems(ctx context.Context) {
-	r.Net.Problems(ctx, r, append(r.problems(), r.Failed...))
+	r.tell(ctx, append(r.problems(), r.Failed...))
+}
+
+// TellFailure tells netifd why a run failed on an interface that is up.
+func (r *Run) TellFailure(ctx context.Context, f *Failure) {
+	r.tell(ctx, []Problem{{Code: f.Code, Words: f.Words()}})
+}
+
+// tell tells of problems, unless the interface is down by now: netifd wants to hear
+// nothing of it after its teardown, which waits for the lock.
+func (r *Run) tell(ctx context.Context, problems []Problem) {
+	if r.Conf == nil {
+		return
+	}
+	unlock, err := r.State.Lock(r.Conf.Name)
+	if err != nil {
+		return
+	}
+	defer unlock()
+	if r.saved == nil {
+		r.saved = &state.State{Alone: r.Alone()}
+	}
+	if err := r.Net.Running(ctx, r, r.Conf.Name); err == nil {
+		r.Net.Problems(ctx, r, problems)
+	}
 }
 
 // Remember saves good addresses of names for the next setup, beside those that
