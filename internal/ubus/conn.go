@@ -247,7 +247,11 @@ func (c *Conn) restore(l *link) {
 				return
 			}
 			if err != nil {
-				c.opts.Log.Warn("ubus: not made again", "what", r.String(), "error", err, "again", delay)
+				say := c.opts.Log.Debug
+				if delay == firstDelay {
+					say = c.opts.Log.Warn // once: it may stay so for ever
+				}
+				say("ubus: not made again", "what", r.String(), "error", err, "again", delay)
 				failed = append(failed, r)
 			}
 		}
