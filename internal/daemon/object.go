@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wgnetifd/wgnetifd/internal/apply"
@@ -43,31 +44,48 @@ func (d *Daemon) publish(ctx context.Context) {
 	d.tasks.Go(func() { d.keepPublished(ctx, methods) })
 }
 
-// republish is how often a path that is taken is tried for again: what took it, as
-// an rpcd with rpcd-mod-wireguard, may be gone some day.
+// republish is how often a path that is taken is tried for again, should nobody
+// tell when what took it, as an rpcd with rpcd-mod-wireguard, goes.
 const republish = time.Minute
 
 func (d *Daemon) keepPublished(ctx context.Context, methods []ubus.Method) {
+	if d.o.Bus.Connected(ctx) != nil {
+		return
+	}
+	free := make(chan struct{}, 1)
+	removed, err := d.o.Bus.Listen(ctx, "ubus.object.remove", func(_ string, data blobmsg.Table) {
+		if path, _ := data.String("path"); path != Object {
+			return
+		}
+		select {
+		case free <- struct{}{}:
+		default:
+		}
+	})
+	if err == nil {
+		defer removed.Close()
+	}
 	told := false
-	for {
+	for wait := time.Second; ctx.Err() == nil; wait = republish {
 		object, err := d.o.Bus.Publish(ctx, Object, methods)
 		if err == nil {
+			if told {
+				d.log.Info("the ubus object " + Object + " is published by now")
+			}
 			d.mu.Lock()
 			d.object = object
 			d.mu.Unlock()
 			return
 		}
-		if ctx.Err() != nil {
-			return
-		}
-		if !told {
+		// ubusd may not have noticed yet that the daemon before this one has gone.
+		if !told && wait > time.Second && ctx.Err() == nil {
 			d.log.Error("the ubus object "+Object+" cannot be published: is rpcd-mod-wireguard installed beside this? Everything else goes on", "error", err)
 			told = true
 		}
 		select {
 		case <-ctx.Done():
-			return
-		case <-time.After(republish):
+		case <-free:
+		case <-time.After(wait):
 		}
 	}
 }
@@ -143,6 +161,12 @@ func (d *Daemon) callReload(ctx context.Context, args blobmsg.Table) (blobmsg.Ta
 	iface, err := status.Word(args, "interface")
 	if err != nil {
 		return nil, err
+	}
+	if iface != "" && d.keeper(iface) == nil {
+		// It may be new in the configuration.
+		if pkg, err := d.load(); err == nil && !slices.Contains(schema.Names(pkg), iface) {
+			return nil, fmt.Errorf("%s: %w", iface, status.ErrNoInterface)
+		}
 	}
 	return d.Reload(ctx, iface).Table(), nil
 }
