@@ -38,6 +38,10 @@ func runDaemon(ctx context.Context, log *logline.Logger, args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, unix.SIGTERM, unix.SIGINT)
 	defer stop()
+	// From now on: it would end one that waits for another daemon's end.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, unix.SIGHUP)
+	defer signal.Stop(hangup)
 	sys := system(log, o.config)
 	unlock, err := sys.State.LockDaemon(ctx, func() { log.Info("another daemon runs, waiting for its end") })
 	if err != nil || ctx.Err() != nil {
@@ -74,17 +78,14 @@ func runDaemon(ctx context.Context, log *logline.Logger, args []string) error {
 	options.Names = &resolve.Names{DNS: dns, Local: local}
 	d = daemon.New(options)
 	close(ready)
-	go reloadOnHangup(ctx, d)
+	go reloadOn(ctx, hangup, d)
 	log.Info("wgnetifd " + version + " keeps the WireGuard interfaces")
 	err = d.Run(ctx)
 	log.Info("the daemon ends, tunnels stay as they are")
 	return err
 }
 
-func reloadOnHangup(ctx context.Context, d *daemon.Daemon) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, unix.SIGHUP)
-	defer signal.Stop(hangup)
+func reloadOn(ctx context.Context, hangup <-chan os.Signal, d *daemon.Daemon) {
 	for {
 		select {
 		case <-ctx.Done():
