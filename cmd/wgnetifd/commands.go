@@ -32,6 +32,7 @@ func init() {
 		{"reload", "[INTERFACE] [--json]", "have the daemon apply the configuration, print what changed", reload},
 		{"up", "[--config DIR] INTERFACE", "bring an interface up without netifd", up},
 		{"down", "[--config DIR] INTERFACE", "take an interface down without netifd", down},
+		{"support", "[--config DIR]", "print what somebody who helps needs, keys and public addresses masked", writeSupport},
 		{"genkey", "", "print a new private key", genkey},
 		{"genpsk", "", "print a new preshared key", genpsk},
 		{"pubkey", "", "read a private key from standard input, print its public key", pubkey},
