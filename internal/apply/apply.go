@@ -297,7 +297,7 @@ func split(err error) []error {
 
 // applied notes the endpoints that the device has by now from the configuration.
 func (r *Run) applied() {
-	next := make(plan.Applied, len(r.Want.Peers))
+	next := plan.Applied{}
 	for n := range r.Want.Peers {
 		w := &r.Want.Peers[n]
 		if w.Config.Endpoint.IsZero() {

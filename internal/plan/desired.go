@@ -122,22 +122,31 @@ func routes(c *schema.Interface, half Families) []netip.Prefix {
 // routesOf returns those of some of the peers.
 func routesOf(c *schema.Interface, half Families, of func(*schema.Peer) bool) []netip.Prefix {
 	routed := func(p *schema.Peer) bool { return p.Active() && p.RouteAllowedIPs && of(p) }
-	total := 0
+	total, lost := 0, 0
 	for n := range c.Peers {
 		if p := &c.Peers[n]; routed(p) {
 			total += len(p.AllowedIPs) + len(p.LostIPs)
+			lost += len(p.LostIPs)
 		}
 	}
 	if total == 0 {
 		return nil
 	}
-	out := make([]netip.Prefix, 0, total)
-	seen := make(map[netip.Prefix]struct{}, total)
+	out := make([]netip.Prefix, 0, total+2)
+	// Of the allowed IPs themselves none stands there twice. Only where lost ones or
+	// halves do, it has to be looked for.
+	var seen map[netip.Prefix]struct{}
+	if lost > 0 || half != (Families{}) {
+		seen = make(map[netip.Prefix]struct{}, total)
+	}
 	put := func(dst netip.Prefix) {
-		if _, twice := seen[dst]; !twice {
+		if seen != nil {
+			if _, twice := seen[dst]; twice {
+				return
+			}
 			seen[dst] = struct{}{}
-			out = append(out, dst)
 		}
+		out = append(out, dst)
 	}
 	add := func(list []netip.Prefix) {
 		for _, dst := range list {

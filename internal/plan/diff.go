@@ -43,25 +43,14 @@ func Diff(want *Desired, have *Actual, applied Applied, now time.Time) Changes {
 }
 
 func diffPeers(want []Peer, have []ActualPeer, applied Applied, now time.Time) []PeerChange {
-	there := make(map[schema.Key]*ActualPeer, len(have))
-	for n := range have {
-		there[have[n].PublicKey] = &have[n]
-	}
-	wanted := make(map[schema.Key]struct{}, len(want))
-	for n := range want {
-		wanted[want[n].PublicKey] = struct{}{}
-	}
-
+	there, gone := match(want, have)
 	var changes []PeerChange
-	for n := range have {
-		if _, ok := wanted[have[n].PublicKey]; !ok {
-			changes = append(changes, PeerChange{PublicKey: have[n].PublicKey, Remove: true})
-		}
+	for _, n := range gone {
+		changes = append(changes, PeerChange{PublicKey: have[n].PublicKey, Remove: true})
 	}
 	ips := newIPMoves(want, there)
 	for n := range want {
-		w := &want[n]
-		h := there[w.PublicKey]
+		w, h := &want[n], there[n]
 		if h == nil {
 			changes = append(changes, newPeer(w))
 			continue
@@ -71,6 +60,39 @@ func diffPeers(want []Peer, have []ActualPeer, applied Applied, now time.Time) [
 		}
 	}
 	return changes
+}
+
+// match returns for each wanted peer what the device has of it, nil if nothing, and
+// the indexes of the peers that only the device has, in its order. The kernel keeps
+// peers in the order in which they came, which mostly is that of the configuration:
+// only what stands between the first and the last difference is looked up.
+func match(want []Peer, have []ActualPeer) (there []*ActualPeer, gone []int) {
+	there = make([]*ActualPeer, len(want))
+	first := 0
+	for first < len(want) && first < len(have) && want[first].PublicKey == have[first].PublicKey {
+		there[first] = &have[first]
+		first++
+	}
+	w, h := len(want), len(have)
+	for w > first && h > first && want[w-1].PublicKey == have[h-1].PublicKey {
+		w, h = w-1, h-1
+		there[w] = &have[h]
+	}
+	if h == first {
+		return there, nil // the rest of what is wanted is new
+	}
+	rest := make(map[schema.Key]int, w-first)
+	for n := first; n < w; n++ {
+		rest[want[n].PublicKey] = n
+	}
+	for n := first; n < h; n++ {
+		if at, ok := rest[have[n].PublicKey]; ok {
+			there[at] = &have[n]
+		} else {
+			gone = append(gone, n)
+		}
+	}
+	return there, gone
 }
 
 // newPeer is a peer that the device does not have. Its allowed IPs need no
@@ -138,12 +160,11 @@ type ipMoves struct {
 }
 
 // newIPMoves builds the maps only from peers whose lists differ: an unchanged
-// device of 10,000 peers needs none.
-func newIPMoves(want []Peer, there map[schema.Key]*ActualPeer) *ipMoves {
+// device of 10,000 peers needs none. there are the same peers in the device.
+func newIPMoves(want []Peer, there []*ActualPeer) *ipMoves {
 	m := &ipMoves{have: map[netip.Prefix]schema.Key{}, want: map[netip.Prefix]schema.Key{}}
 	for n := range want {
-		w := &want[n]
-		h := there[w.PublicKey]
+		w, h := &want[n], there[n]
 		if h != nil && sameList(w.AllowedIPs, h.AllowedIPs) {
 			continue
 		}
@@ -199,17 +220,13 @@ func sameList(a, b []netip.Prefix) bool {
 // peers whose endpoint is found late. It is for what was found after everything
 // else was written; have is the device as it was before that.
 func DiffEndpoints(want *Desired, have *Actual, applied Applied, now time.Time) []PeerChange {
-	there := make(map[schema.Key]*ActualPeer, len(have.Peers))
-	for n := range have.Peers {
-		there[have.Peers[n].PublicKey] = &have.Peers[n]
-	}
+	there, _ := match(want.Peers, have.Peers)
 	var changes []PeerChange
 	for n := range want.Peers {
-		w := &want.Peers[n]
+		w, h := &want.Peers[n], there[n]
 		if !w.Late {
 			continue
 		}
-		h := there[w.PublicKey]
 		if h == nil {
 			h = &ActualPeer{}
 		}
@@ -223,21 +240,21 @@ func DiffEndpoints(want *Desired, have *Actual, applied Applied, now time.Time) 
 // Endpoints returns the address that each desired peer is sent to once changes
 // are written: the one written, or the one that the device keeps.
 func Endpoints(want *Desired, have *Actual, changes []PeerChange) []netip.Addr {
-	at := make(map[schema.Key]netip.Addr, len(have.Peers))
-	for n := range have.Peers {
-		if e := have.Peers[n].Endpoint; e.IsValid() {
-			at[have.Peers[n].PublicKey] = e.Addr()
-		}
-	}
+	written := map[schema.Key]netip.Addr{}
 	for n := range changes {
 		if e := changes[n].Endpoint; e.IsValid() {
-			at[changes[n].PublicKey] = e.Addr()
+			written[changes[n].PublicKey] = e.Addr()
 		}
 	}
+	there, _ := match(want.Peers, have.Peers)
 	var out []netip.Addr
 	for n := range want.Peers {
-		if addr, ok := at[want.Peers[n].PublicKey]; ok {
+		addr, ok := written[want.Peers[n].PublicKey]
+		switch h := there[n]; {
+		case ok:
 			out = append(out, addr)
+		case h != nil && h.Endpoint.IsValid():
+			out = append(out, h.Endpoint.Addr())
 		}
 	}
 	return out

@@ -3,6 +3,8 @@ package plan_test
 import (
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -291,6 +293,75 @@ func TestRoaming(t *testing.T) {
 	}
 }
 
+// TestDiffInAnyOrder: peers are told apart by their keys, wherever they stand in the
+// configuration and in the device.
+func TestDiffInAnyOrder(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		want, have string // a letter for each peer
+		added      string
+		removed    string
+	}{
+		{"the same", "abcd", "abcd", "", ""},
+		{"backwards", "abcd", "dcba", "", ""},
+		{"all new", "abcd", "", "abcd", ""},
+		{"none left", "", "abcd", "", "abcd"},
+		{"one more at the beginning", "xabc", "abc", "x", ""},
+		{"one more in the middle", "abxc", "abc", "x", ""},
+		{"one more at the end", "abcx", "abc", "x", ""},
+		{"one less at the beginning", "bcd", "abcd", "", "a"},
+		{"one less in the middle", "abd", "abcd", "", "c"},
+		{"one less at the end", "abc", "abcd", "", "d"},
+		{"one for another", "abxd", "abcd", "x", "c"},
+		{"moved to the end", "bcda", "abcd", "", ""},
+		{"swapped", "acbd", "abcd", "", ""},
+		{"some of each", "xbdya", "abcde", "xy", "ce"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &schema.Interface{Name: "wg0", PrivateKey: key(99)}
+			for _, r := range tt.want {
+				p := withEndpoint(peerConf(byte(r), "10.0.0."+strconv.Itoa(int(r))+"/32"), "far.example", 7)
+				c.Peers = append(c.Peers, p)
+			}
+			have := plan.Actual{Exists: true, PrivateKey: key(99)}
+			for _, r := range tt.have {
+				have.Peers = append(have.Peers, plan.ActualPeer{
+					PublicKey: key(byte(r)), AllowedIPs: prefixes("10.0.0." + strconv.Itoa(int(r)) + "/32"),
+					Endpoint: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(r)}), 7),
+				})
+			}
+			var added, removed string
+			d := plan.For(c, plan.Facts{Budget: plan.RouteBudget})
+			changes := plan.Diff(d, &have, nil, now)
+			for _, p := range changes.Peers {
+				switch letter := string(rune(p.PublicKey[0])); {
+				case p.Remove:
+					removed += letter
+				case !p.Update:
+					added += letter
+				default:
+					t.Errorf("%s is changed: %+v", letter, p)
+				}
+			}
+			if added != tt.added || removed != tt.removed {
+				t.Errorf("added %q, removed %q; want %q and %q", added, removed, tt.added, tt.removed)
+			}
+			var at, want string
+			for _, a := range plan.Endpoints(d, &have, changes.Peers) {
+				at += string(rune(a.As4()[3]))
+			}
+			for _, r := range tt.want {
+				if strings.ContainsRune(tt.have, r) {
+					want += string(r)
+				}
+			}
+			if at != want {
+				t.Errorf("endpoints of %q, want those of %q", at, want)
+			}
+		})
+	}
+}
+
 func TestDiffEndpoints(t *testing.T) {
 	c := &schema.Interface{Name: "wg0", PrivateKey: key(99), Peers: []schema.Peer{
 		withEndpoint(peerConf(1), "a.example", 1), withEndpoint(peerConf(2), "b.example", 2),
@@ -305,7 +376,8 @@ func TestDiffEndpoints(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	conf := func(change func(c *schema.Interface)) *schema.Interface {
-		a, b, off := peerConf(1, "10.0.0.0/24", "0.0.0.0/0", "::/0"), peerConf(2, "10.0.0.0/24", "10.2.0.0/16"), peerConf(3, "10.3.0.0/16")
+		a, b, off := peerConf(1, "0.0.0.0/0", "::/0"), peerConf(2, "10.0.0.0/24", "10.2.0.0/16"), peerConf(3, "10.3.0.0/16")
+		a.LostIPs = prefixes("10.0.0.0/24")
 		a.RouteAllowedIPs, b.RouteAllowedIPs, off.RouteAllowedIPs = true, true, false
 		c := &schema.Interface{Name: "wg0", Peers: []schema.Peer{a, b, off}}
 		change(c)
@@ -321,7 +393,7 @@ func TestRoutes(t *testing.T) {
 	}{
 		{
 			name: "each once, only where asked for", limit: 100 * 124, change: func(*schema.Interface) {},
-			want: []string{"10.0.0.0/24", "0.0.0.0/0", "::/0", "10.2.0.0/16"},
+			want: []string{"0.0.0.0/0", "::/0", "10.0.0.0/24", "10.2.0.0/16"},
 		},
 		{
 			name: "defaultroute 0", limit: 100 * 124, change: func(c *schema.Interface) { c.NoDefaultRoute = true },
@@ -337,17 +409,17 @@ func TestRoutes(t *testing.T) {
 		}, want: []string{"10.0.0.0/24", "10.7.0.0/16"}},
 		{
 			name: "halves", limit: 100 * 124, halves: plan.Families{IPv4: true, IPv6: true}, change: func(*schema.Interface) {},
-			want: []string{"10.0.0.0/24", "0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1", "10.2.0.0/16"},
+			want: []string{"0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1", "10.0.0.0/24", "10.2.0.0/16"},
 		},
 		{
 			name: "halves of one family", limit: 100 * 124, halves: plan.Families{IPv6: true}, change: func(*schema.Interface) {},
-			want: []string{"10.0.0.0/24", "0.0.0.0/0", "::/1", "8000::/1", "10.2.0.0/16"},
+			want: []string{"0.0.0.0/0", "::/1", "8000::/1", "10.0.0.0/24", "10.2.0.0/16"},
 		},
 		{
 			name: "halves that stand there too", limit: 100 * 124, halves: plan.Families{IPv4: true}, change: func(c *schema.Interface) {
 				c.Peers[1].AllowedIPs = prefixes("0.0.0.0/1", "128.0.0.0/1")
 			},
-			want: []string{"10.0.0.0/24", "0.0.0.0/1", "128.0.0.0/1", "::/0"},
+			want: []string{"0.0.0.0/1", "128.0.0.0/1", "::/0", "10.0.0.0/24"},
 		},
 		{
 			name: "halves and defaultroute 0", limit: 100 * 124, halves: plan.Families{IPv4: true, IPv6: true},

@@ -21,7 +21,7 @@ type Peer struct {
 	Disabled        bool
 	PublicKey       Key
 	PresharedKey    Key            // zero: none
-	AllowedIPs      []netip.Prefix // masked, each once
+	AllowedIPs      []netip.Prefix // masked, each with one active peer alone, and there once
 	LostIPs         []netip.Prefix // allowed IPs that a later peer has too, and gets
 	RouteAllowedIPs bool
 	// Endpoint is the first endpoint: endpoint_host and endpoint_port, or, where
