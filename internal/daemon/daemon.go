@@ -106,7 +106,7 @@ type epoch struct {
 func New(o Options) *Daemon {
 	d := &Daemon{o: o, log: o.Log, keepers: map[string]*keeper{}, history: history.New(time.Now()), begun: make(chan struct{})}
 	if o.Bus != nil {
-		d.client = netifd.Client{Bus: o.Bus}
+		d.client = netifd.Client{Bus: hurried{o.Bus}}
 	}
 	d.dirty.wake = make(chan struct{}, 1)
 	d.events.wake = make(chan struct{}, 1)
@@ -133,12 +133,15 @@ func (d *Daemon) Run(ctx context.Context) error {
 		d.tasks.Go(func() { s.Run(ctx) })
 	}
 	d.awaitBus(ctx)
-	d.Reload(ctx, "")
+	if d.o.Bus != nil {
+		d.listen(ctx) // first, so that nothing is missed between the two
+	}
+	d.begin(ctx)
 	if d.o.Bus != nil {
 		d.publish(ctx)
-		d.listen(ctx)
 	}
 	<-ctx.Done()
+	d.endReloads()
 	d.stopAll()
 	d.awaitTasks()
 	d.bypass.remove(d)
@@ -148,6 +151,38 @@ func (d *Daemon) Run(ctx context.Context) error {
 		_ = d.object.Remove(context.WithoutCancel(ctx))
 	}
 	return nil
+}
+
+// beginTime is how long the object waits for the first reload: a setup that holds
+// an interface's lock must not keep the others out of sight.
+const beginTime = 3 * time.Second
+
+// begin applies the configuration for the first time.
+func (d *Daemon) begin(ctx context.Context) {
+	done := make(chan struct{})
+	d.tasks.Go(func() {
+		d.Reload(ctx, "")
+		close(done)
+	})
+	select {
+	case <-done:
+	case <-time.After(beginTime):
+	case <-ctx.Done():
+	}
+}
+
+// callTime bounds each call of netifd: one that is restarted in the middle of a
+// call never answers it, and the lock of the interface is held meanwhile.
+const callTime = 10 * time.Second
+
+// hurried is ubus with callTime.
+type hurried struct{ *ubus.Conn }
+
+// Call implements netifd.Bus.
+func (h hurried) Call(ctx context.Context, path, method string, args blobmsg.Table) (blobmsg.Table, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return h.Conn.Call(ctx, path, method, args)
 }
 
 // busTime is how long the beginning waits for ubus. Where there is none yet, what
@@ -207,20 +242,33 @@ func (d *Daemon) all() []*keeper {
 	return list
 }
 
-// load reads the configuration.
+// load reads the configuration. One that cannot be used is read again by and by:
+// nobody tells when a file that was half written is whole.
 func (d *Daemon) load() (*uci.Package, error) {
+	d.mistrust()
 	pkg, err := d.o.System.Dir.Load(schema.PackageName)
+	if err == nil && len(pkg.Sections) == 0 {
+		// No router has none: somebody is writing the file.
+		err = errNothing
+	}
 	if err != nil {
 		err = fmt.Errorf("the configuration cannot be used, interfaces stay as they are: %w", err)
+		d.retryReload()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err != nil && (d.confErr == nil || d.confErr.Error() != err.Error()) {
+		d.log.Error(err.Error())
+	}
 	d.confErr = err
 	return pkg, err
 }
 
-// keep makes the keepers those of the configuration's interfaces.
-func (d *Daemon) keep(ctx context.Context, names []string) {
+var errNothing = errors.New("the file network has no sections")
+
+// keep makes the keepers those of the configuration's interfaces. New ones of which
+// only says nothing look at their interface by themselves; nil says all.
+func (d *Daemon) keep(ctx context.Context, names, only []string) {
 	d.mu.Lock()
 	var gone []*keeper
 	for name, k := range d.keepers {
@@ -232,7 +280,11 @@ func (d *Daemon) keep(ctx context.Context, names []string) {
 	d.order = names
 	for _, name := range names {
 		if d.keepers[name] == nil {
-			d.keepers[name] = d.newKeeper(ctx, name)
+			k := d.newKeeper(ctx, name)
+			d.keepers[name] = k
+			if only != nil && !slices.Contains(only, name) {
+				k.post(func(in *inbox) { in.sync = true })
+			}
 		}
 	}
 	d.mu.Unlock()

@@ -43,6 +43,10 @@ type keeper struct {
 	failed bool
 	// revived: netifd was told to bring the interface up by the reload at hand.
 	revived bool
+	// again is when what failed is tried once more, delay how long the last wait is
+	// that was decided on; nil and 0: nothing has failed.
+	again *time.Timer
+	delay time.Duration
 	// changed: the configuration is another one than the last time that states were told.
 	changed bool
 	// told is what was told last of the interface, tales what of its peers; nil:
@@ -59,6 +63,7 @@ type keeper struct {
 // inbox holds what a keeper has to look at. What came several times is there once.
 type inbox struct {
 	sync    bool // the interface may have come, gone, or lost something
+	again   bool // what failed is to be tried once more
 	reloads []*reload
 	pkg     *uci.Package // of the newest of reloads
 	look    bool         // something happened to the device
@@ -136,13 +141,14 @@ func (k *keeper) ask(ctx context.Context, maxAge time.Duration, do func(now time
 // abandon tells those who wait that nothing comes any more.
 func (k *keeper) abandon() {
 	for _, r := range k.take().reloads {
-		r.done(k.name, outcome{err: errStopped})
+		r.done(k.name, outcome{refused: []Refusal{{Option: "network." + k.name, Text: errStopped.Error()}}})
 	}
 }
 
 func (k *keeper) loop(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	defer k.calm()
 	for {
 		select {
 		case <-ctx.Done():
@@ -162,8 +168,12 @@ func (k *keeper) handle(ctx context.Context, in inbox) {
 	if last := k.shown.Load(); last != nil && (len(in.calls) == 0 || now.Sub(last.at) > statusAge) {
 		k.shown.Store(nil)
 	}
-	in.sync = in.sync || in.look && k.run == nil
+	if in.again {
+		k.again = nil
+	}
+	in.sync = in.sync || in.again || in.look && k.run == nil
 	k.apply(ctx, &in)
+	now = time.Now() // Others may have held the lock for long.
 	if in.uplink {
 		k.turnUplink(now)
 	}
@@ -211,27 +221,41 @@ func (k *keeper) apply(ctx context.Context, in *inbox) {
 	before := k.run
 	var run *apply.Run
 	if err == nil {
-		run, err = k.d.o.System.Reload(ctx, k.name, pkg, apply.Netifd{Client: k.d.client})
-		k.takeOver(ctx, run, pkg, err, explicit)
+		run, err = k.d.o.System.Reload(ctx, k.name, pkg, k.network())
+		k.takeOver(ctx, run, pkg, err, explicit, in.again)
 	}
 	if explicit {
-		o := outcomeOf(k.conf, before, run, err)
+		o := outcomeOf(k.name, k.conf, before, run, err)
 		if k.revived {
-			o.change.Device, k.revived = append(o.change.Device, "up"), false
+			o.change.Device = append(o.change.Device, "up")
 		}
 		for _, r := range in.reloads {
 			r.done(k.name, o)
 		}
 	}
+	k.revived = false
 	if k.run != nil {
 		k.run.Slim()
 	}
 }
 
-// takeOver takes over what came of a run.
-func (k *keeper) takeOver(ctx context.Context, run *apply.Run, pkg *uci.Package, err error, explicit bool) {
+// network is who is told of addresses and routes, unless `wgnetifd up` made the
+// interface. Without ubus there are no others.
+func (k *keeper) network() apply.Network {
+	if k.d.o.Bus == nil {
+		return apply.Kernel{}
+	}
+	return apply.Netifd{Client: k.d.client}
+}
+
+// takeOver takes over what came of a run; explicit and again say what it was for.
+func (k *keeper) takeOver(ctx context.Context, run *apply.Run, pkg *uci.Package, err error, explicit, again bool) {
 	switch {
 	case err == nil:
+		k.calm()
+		if run.Created {
+			k.forget() // the peers of a device that is no more
+		}
 		k.adopt(ctx, run)
 		k.route = plan.NumbersOf(pkg, run.Conf)
 		if run.Wrote > 0 || run.Told > 0 {
@@ -242,12 +266,10 @@ func (k *keeper) takeOver(ctx context.Context, run *apply.Run, pkg *uci.Package,
 		if conf, err := schema.Load(pkg, k.name); err == nil {
 			k.conf, k.route, k.changed = conf, plan.NumbersOf(pkg, conf), true
 		}
-		if explicit {
-			k.revive(ctx)
-		}
+		k.revive(ctx, explicit, again)
 	default:
 		// What runs goes on as it was; the status shows what the file says.
-		k.refuse(ctx, err)
+		k.refuse(ctx, run, err)
 		if conf, err := schema.Load(pkg, k.name); err == nil {
 			k.conf, k.changed = conf, true
 		}
@@ -255,30 +277,67 @@ func (k *keeper) takeOver(ctx context.Context, run *apply.Run, pkg *uci.Package,
 }
 
 // revive brings an interface up that netifd gave up on, now that its configuration
-// can be used.
-func (k *keeper) revive(ctx context.Context) {
+// can be used. Explicit: somebody says that it has changed; again: nobody does, and
+// what was in the way, such as a full disk, may be gone by now.
+func (k *keeper) revive(ctx context.Context, explicit, again bool) {
 	if k.d.o.Bus == nil || k.conf == nil || k.conf.Disabled || !k.conf.Usable() {
+		k.calm()
 		return
 	}
 	s, err := k.d.client.Status(ctx, k.name)
-	if err != nil || !apply.GaveUp(s) {
+	switch {
+	case err == nil && s.Pending: // Nobody tells when a setup fails.
+	case err != nil || !apply.GaveUp(s) || !explicit && apply.Hopeless(s):
+		k.calm()
+		return
+	case explicit || again:
+		k.log.Info("the configuration is good, netifd is told to bring the interface up")
+		if err := k.d.client.Start(ctx, k.name); err != nil {
+			k.log.Error("netifd does not bring it up", "error", err)
+		} else {
+			k.revived = true
+		}
+	}
+	k.tryAgain()
+}
+
+// Between tries of what failed and may not fail for ever: a disk was full, netifd
+// did not answer, the kernel had no memory.
+const (
+	firstAgain = 2 * time.Second
+	lastAgain  = 2 * time.Minute
+)
+
+// tryAgain has the keeper try once more, after a wait that grows.
+func (k *keeper) tryAgain() {
+	if k.again != nil {
 		return
 	}
-	k.log.Info("the configuration is good again, netifd is told to bring the interface up")
-	if err := k.d.client.Start(ctx, k.name); err != nil {
-		k.log.Error("netifd does not bring it up", "error", err)
-		return
+	k.delay = min(max(2*k.delay, firstAgain), lastAgain)
+	k.again = time.AfterFunc(k.delay, func() { k.post(func(in *inbox) { in.again = true }) })
+}
+
+// calm notes that nothing has to be tried again.
+func (k *keeper) calm() {
+	if k.again != nil {
+		k.again.Stop()
 	}
-	k.revived = true
+	k.again, k.delay = nil, 0
 }
 
 // drop forgets an interface that is not up.
 func (k *keeper) drop() {
-	k.run, k.have, k.read, k.index, k.changed = nil, nil, time.Time{}, 0, true
-	clear(k.peers)
+	k.run, k.changed = nil, true
+	k.forget()
 	if k.full.Swap(false) {
 		k.d.bypass.sync(k.d)
 	}
+}
+
+// forget forgets what was read of the device.
+func (k *keeper) forget() {
+	k.have, k.read, k.index = nil, time.Time{}, 0
+	clear(k.peers)
 }
 
 // adjust writes endpoints, and follows changes of routes.
@@ -292,6 +351,7 @@ func (k *keeper) adjust(ctx context.Context, writes []plan.PeerChange) {
 		k.drop()
 	case err != nil:
 		k.log.Error(err.Error())
+		k.tryAgain()
 	default:
 		k.report(ctx, run)
 	}

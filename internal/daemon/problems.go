@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/wgnetifd/wgnetifd/internal/apply"
-	"github.com/wgnetifd/wgnetifd/internal/netifd"
+	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
 
 // report tells what is wrong with an interface that is up: the log and netifd,
@@ -28,25 +27,20 @@ func (k *keeper) report(ctx context.Context, run *apply.Run) {
 	}
 }
 
-// askAgain is when netifd is asked again that did not answer. When ubus is back it
-// is asked at once.
-const askAgain = 10 * time.Second
-
-// refuse tells why a configuration cannot be applied to what runs, once.
-func (k *keeper) refuse(ctx context.Context, err error) {
-	if failure := (*apply.Failure)(nil); !errors.As(err, &failure) {
-		k.later(askAgain, func(in *inbox) { in.sync = true })
+// refuse tells why a configuration cannot be applied to what runs, once. What is
+// not the configuration's fault is tried again.
+func (k *keeper) refuse(ctx context.Context, run *apply.Run, err error) {
+	if errors.As(err, new(*schema.Problem)) {
+		k.calm()
+	} else {
+		k.tryAgain()
 	}
 	if k.reported == err.Error() {
 		return
 	}
 	k.reported = err.Error()
 	k.log.Error(err.Error() + "; what runs is left as it is")
-	var failure *apply.Failure
-	if k.d.o.Bus == nil || !errors.As(err, &failure) {
-		return
-	}
-	if err := k.d.client.Report(ctx, k.name, netifd.Error{Code: failure.Code, Words: failure.Words()}); err != nil {
-		k.log.Warn("cannot tell netifd", "error", err)
+	if failure := (*apply.Failure)(nil); run != nil && errors.As(err, &failure) {
+		run.TellFailure(ctx, failure)
 	}
 }

@@ -2,13 +2,13 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/wgnetifd/wgnetifd/internal/apply"
-	"github.com/wgnetifd/wgnetifd/internal/plan"
+	"github.com/wgnetifd/wgnetifd/internal/status"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
@@ -21,6 +21,8 @@ type Result struct {
 	// order of the configuration.
 	Interfaces []Change
 	Refused    []Refusal
+
+	known []string // the interfaces that the configuration has
 }
 
 // Change is what a reload changed of an interface.
@@ -33,7 +35,11 @@ type Change struct {
 }
 
 // Refusal is something that was not applied, and why.
-type Refusal struct{ Option, Value, Text string }
+type Refusal struct {
+	Option, Value, Text string
+
+	iface string
+}
 
 func (c *Change) empty() bool {
 	return len(c.Added)+len(c.Removed)+len(c.Changed)+len(c.Device) == 0
@@ -43,7 +49,6 @@ func (c *Change) empty() bool {
 type outcome struct {
 	change  Change
 	refused []Refusal
-	err     error
 }
 
 // reload is a reload of several interfaces.
@@ -68,8 +73,11 @@ type reloads struct {
 	mu      sync.Mutex
 	waiting []request
 	running bool
-	retry   *time.Timer
-	delay   time.Duration
+	ended   bool // Run is over
+	// again reads a configuration that could not be used once more, after delay;
+	// settled looks whether one was written on after it was read.
+	again, settled *time.Timer
+	delay          time.Duration
 }
 
 type request struct {
@@ -86,12 +94,13 @@ func (d *Daemon) Reload(ctx context.Context, iface string) *Result {
 	case <-ctx.Done():
 		return &Result{Err: ctx.Err()}
 	}
-	if d.root.Err() != nil {
-		return &Result{Err: errStopped}
-	}
 	r := request{iface: iface, answer: make(chan *Result, 1)}
 	q := &d.reloads
 	q.mu.Lock()
+	if q.ended {
+		q.mu.Unlock()
+		return &Result{Err: errStopped}
+	}
 	q.waiting = append(q.waiting, r)
 	if !q.running {
 		q.running = true
@@ -137,12 +146,19 @@ func (r *Result) of(iface string) *Result {
 		return r
 	}
 	out := &Result{Err: r.Err}
+	if out.Err == nil && !slices.Contains(r.known, iface) {
+		out.Err = fmt.Errorf("%s: %w", iface, status.ErrNoInterface)
+	}
 	for _, c := range r.Interfaces {
 		if c.Name == iface {
 			out.Interfaces = append(out.Interfaces, c)
 		}
 	}
-	out.Refused = r.Refused
+	for _, f := range r.Refused {
+		if f.iface == iface {
+			out.Refused = append(out.Refused, f)
+		}
+	}
 	return out
 }
 
@@ -153,12 +169,11 @@ const reloadTime = 20 * time.Second
 func (d *Daemon) reload(ctx context.Context, only []string) *Result {
 	pkg, err := d.load()
 	if err != nil {
-		d.log.Error(err.Error())
-		d.retryReload()
 		return &Result{Err: err}
 	}
 	d.calmRetry()
-	d.keep(d.root, schema.Names(pkg))
+	names := schema.Names(pkg)
+	d.keep(d.root, names, only)
 	keepers := d.all()
 	if only != nil {
 		keepers = slices.DeleteFunc(keepers, func(k *keeper) bool { return !slices.Contains(only, k.name) })
@@ -177,7 +192,9 @@ func (d *Daemon) reload(ctx context.Context, only []string) *Result {
 		}
 	}
 	d.bypass.sync(d)
-	return r.result(keepers)
+	result := r.result(keepers)
+	result.known = names
+	return result
 }
 
 func (r *reload) result(keepers []*keeper) *Result {
@@ -190,127 +207,15 @@ func (r *reload) result(keepers []*keeper) *Result {
 		if !done {
 			o.refused = append(o.refused, Refusal{Option: "network." + k.name, Text: "somebody else works on the interface still, it is applied afterwards"})
 		}
+		for n := range o.refused {
+			o.refused[n].iface = k.name
+		}
 		if !o.change.empty() {
 			out.Interfaces = append(out.Interfaces, o.change)
 		}
 		out.Refused = append(out.Refused, o.refused...)
 	}
 	return out
-}
-
-// Between tries of a configuration that cannot be read.
-const (
-	firstRetry = time.Second
-	lastRetry  = time.Minute
-)
-
-// retryReload reads the configuration again after a while: nobody tells when a
-// file that was half written is whole.
-func (d *Daemon) retryReload() {
-	q := &d.reloads
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.retry != nil {
-		q.retry.Stop()
-	}
-	q.delay = min(max(2*q.delay, firstRetry), lastRetry)
-	q.retry = time.AfterFunc(q.delay, func() {
-		if d.root.Err() == nil {
-			d.Reload(d.root, "")
-		}
-	})
-}
-
-func (d *Daemon) calmRetry() {
-	q := &d.reloads
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.retry != nil {
-		q.retry.Stop()
-	}
-	q.retry, q.delay = nil, 0
-}
-
-// outcomeOf tells what a run changed. before is the run before it, if the
-// interface was up then.
-func outcomeOf(conf *schema.Interface, before, run *apply.Run, err error) outcome {
-	o := outcome{err: err}
-	if conf != nil {
-		for _, p := range conf.Problems {
-			if p.Level != schema.Note {
-				o.refused = append(o.refused, Refusal{Option: p.Path(), Value: p.ShortValue(), Text: p.Text})
-			}
-		}
-	}
-	if run == nil || run.Want == nil || run.Have == nil {
-		return o
-	}
-	for _, e := range run.Refused {
-		o.refused = append(o.refused, Refusal{Option: "network." + run.Conf.Name, Value: e.PublicKey.Short(), Text: e.Error()})
-	}
-	names := namesOf(run.Want)
-	if before != nil {
-		for key, name := range namesOf(before.Want) {
-			if _, there := names[key]; !there {
-				names[key] = name
-			}
-		}
-	}
-	there := make(map[schema.Key]bool, len(run.Have.Peers))
-	for n := range run.Have.Peers {
-		there[run.Have.Peers[n].PublicKey] = true
-	}
-	c := &o.change
-	for n := range run.Changes.Peers {
-		p := &run.Changes.Peers[n]
-		name, ok := names[p.PublicKey]
-		if !ok {
-			name = p.PublicKey.Short()
-		}
-		switch {
-		case p.Remove:
-			c.Removed = append(c.Removed, name)
-		case there[p.PublicKey]:
-			c.Changed = append(c.Changed, name)
-		default:
-			c.Added = append(c.Added, name)
-		}
-	}
-	c.Device = deviceChanges(before, run)
-	return o
-}
-
-func namesOf(want *plan.Desired) map[schema.Key]string {
-	names := make(map[schema.Key]string, len(want.Peers))
-	for n := range want.Peers {
-		names[want.Peers[n].PublicKey] = want.Peers[n].Config.Name()
-	}
-	return names
-}
-
-func deviceChanges(before, run *apply.Run) (words []string) {
-	if run.Changes.PrivateKey != nil {
-		words = append(words, "private_key")
-	}
-	if run.Changes.ListenPort != nil {
-		words = append(words, "listen_port")
-	}
-	if run.Changes.FwMark != nil {
-		words = append(words, "fwmark")
-	}
-	if run.Want.MTU != 0 && run.Want.MTU != run.Have.MTU {
-		words = append(words, "mtu")
-	}
-	if before == nil {
-		return words
-	}
-	if !slices.Equal(before.Want.Addresses, run.Want.Addresses) || !slices.Equal(before.Want.IP6Prefixes, run.Want.IP6Prefixes) {
-		words = append(words, "addresses")
-	}
-	if !slices.Equal(before.Want.Routes, run.Want.Routes) || !slices.Equal(before.Want.KernelRoutes, run.Want.KernelRoutes) {
-		words = append(words, "routes")
-	}
-	return words
 }
 
 // maxListed is how many entries each list of an answer has.

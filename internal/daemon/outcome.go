@@ -1,0 +1,133 @@
+package daemon
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/wgnetifd/wgnetifd/internal/apply"
+	"github.com/wgnetifd/wgnetifd/uci/schema"
+)
+
+// outcomeOf tells what a run changed and what was refused. before is the run before
+// it, if the interface was up then.
+func outcomeOf(name string, conf *schema.Interface, before, run *apply.Run, err error) outcome {
+	var o outcome
+	refuse := func(option, value, text string) {
+		o.refused = append(o.refused, Refusal{Option: option, Value: value, Text: text})
+	}
+	if conf != nil {
+		for _, p := range conf.Problems {
+			if p.Level != schema.Note {
+				refuse(p.Path(), p.ShortValue(), p.Text)
+			}
+		}
+	}
+	// A problem of the configuration is among them already.
+	if err != nil && !errors.Is(err, apply.ErrNotUp) && !errors.As(err, new(*schema.Problem)) {
+		refuse("network."+name, "", err.Error())
+	}
+	if run == nil || run.Want == nil || run.Have == nil {
+		return o
+	}
+	for _, e := range run.Refused {
+		refuse(pathOf(run.Conf, e.PublicKey), "", "the kernel refused the "+e.Error())
+	}
+	for _, p := range run.Failed {
+		if p.Code == apply.CodeDevice && len(p.Words) == 3 {
+			refuse(p.Words[0], p.Words[1], p.Words[2])
+		}
+	}
+	o.change.peers(before, run)
+	o.change.Device = deviceChanges(before, run)
+	return o
+}
+
+// peers notes the peers that a run changed.
+func (c *Change) peers(before, run *apply.Run) {
+	names := namesOf(before, run)
+	refused := map[schema.Key]bool{}
+	for _, e := range run.Refused {
+		refused[e.PublicKey] = true
+	}
+	there := make(map[schema.Key]bool, len(run.Have.Peers))
+	for n := range run.Have.Peers {
+		there[run.Have.Peers[n].PublicKey] = true
+	}
+	for n := range run.Changes.Peers {
+		p := &run.Changes.Peers[n]
+		if refused[p.PublicKey] {
+			continue
+		}
+		name, ok := names[p.PublicKey]
+		if !ok {
+			name = p.PublicKey.Short()
+		}
+		switch {
+		case p.Remove:
+			c.Removed = append(c.Removed, name)
+		case there[p.PublicKey]:
+			c.Changed = append(c.Changed, name)
+		default:
+			c.Added = append(c.Added, name)
+		}
+	}
+}
+
+// pathOf returns where a peer stands in the configuration.
+func pathOf(conf *schema.Interface, key schema.Key) string {
+	for n := range conf.Peers {
+		if p := &conf.Peers[n]; p.PublicKey == key && p.Active() {
+			return "network." + p.Section
+		}
+	}
+	return "network." + conf.Name // a peer that the device should lose
+}
+
+// namesOf returns what the peers are called now, or, those that are no more, were
+// called before.
+func namesOf(before, run *apply.Run) map[schema.Key]string {
+	names := make(map[schema.Key]string, len(run.Want.Peers))
+	if before != nil {
+		for n := range before.Want.Peers {
+			p := &before.Want.Peers[n]
+			names[p.PublicKey] = p.Config.Name()
+		}
+	}
+	for n := range run.Conf.Peers {
+		// Those that are switched off, and were not known before.
+		p := &run.Conf.Peers[n]
+		if _, known := names[p.PublicKey]; !known && !p.PublicKey.IsZero() {
+			names[p.PublicKey] = p.Name()
+		}
+	}
+	for n := range run.Want.Peers {
+		p := &run.Want.Peers[n]
+		names[p.PublicKey] = p.Config.Name()
+	}
+	return names
+}
+
+func deviceChanges(before, run *apply.Run) (words []string) {
+	if run.Changes.PrivateKey != nil {
+		words = append(words, "private_key")
+	}
+	if run.Changes.ListenPort != nil {
+		words = append(words, "listen_port")
+	}
+	if run.Changes.FwMark != nil {
+		words = append(words, "fwmark")
+	}
+	if run.Want.MTU != 0 && run.Want.MTU != run.Have.MTU {
+		words = append(words, "mtu")
+	}
+	if before == nil {
+		return words
+	}
+	if !slices.Equal(before.Want.Addresses, run.Want.Addresses) || !slices.Equal(before.Want.IP6Prefixes, run.Want.IP6Prefixes) {
+		words = append(words, "addresses")
+	}
+	if !slices.Equal(before.Want.Routes, run.Want.Routes) || !slices.Equal(before.Want.KernelRoutes, run.Want.KernelRoutes) {
+		words = append(words, "routes")
+	}
+	return words
+}
