@@ -22,7 +22,7 @@ func writeSupport(ctx context.Context, _ *logline.Logger, args []string) error {
 	}
 	s := &support.Sources{
 		Version: version,
-		Root:    os.DirFS("/"),
+		Root:    "/",
 		Config:  configDir(o.config),
 		Devices: wgdev.NewSystem(),
 		Kernel:  rtnl.NewSystem(),

@@ -1,44 +1,50 @@
 package support
 
 import (
-	"io/fs"
-	"slices"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
-// places are where something stands that takes part, beside packages.
-var places = []string{
-	"lib/netifd/proto/*wg*", "lib/netifd/proto/*wireguard*",
-	"usr/libexec/rpcd/*wireguard*", "usr/share/rpcd/ucode/*wireguard*",
-	"etc/rc.d/*wgnetifd*", "etc/hotplug.d/wireguard/*", "var/run/wgnetifd/*",
+// places are where something stands that takes part, beside packages: of the files
+// of a folder those with one of the parts in their names, or all.
+var places = []struct {
+	dir string
+	all bool
+}{
+	{"lib/netifd/proto", false},
+	{"usr/libexec/rpcd", false},
+	{"usr/share/rpcd/ucode", false},
+	{"etc/rc.d", false},
+	{"etc/hotplug.d/wireguard", true},
+	{"var/run/wgnetifd", true},
 }
 
-// parts are in the names of the packages that take part.
+// parts are in the names of the packages and files that take part.
 var parts = []string{"wireguard", "wgnetifd", "netifd", "procd", "rpcd"}
 
 func (s *Sources) installed(b *strings.Builder) error {
-	packages := append(s.packages("usr/lib/opkg/status", "Package: ", "Version: "), s.packages("lib/apk/db/installed", "P:", "V:")...)
-	slices.Sort(packages)
-	for _, p := range packages {
-		b.WriteString(p + "\n")
-	}
-	for _, pattern := range places {
-		names, err := fs.Glob(s.Root, pattern)
+	s.packages(b, "usr/lib/opkg/status", "Package: ", "Version: ")
+	s.packages(b, "lib/apk/db/installed", "P:", "V:")
+	for _, p := range places {
+		entries, err := os.ReadDir(filepath.Join(s.Root, p.dir))
 		if err != nil {
-			return err
+			continue
 		}
-		for _, name := range names {
-			b.WriteString("/" + name + "\n")
+		for _, e := range entries {
+			if p.all || takesPart(e.Name()) {
+				b.WriteString("/" + p.dir + "/" + e.Name() + "\n")
+			}
 		}
 	}
 	return nil
 }
 
 // packages reads the database of a package manager: what name and version begin with.
-func (s *Sources) packages(database, name, version string) (out []string) {
-	data, err := fs.ReadFile(s.Root, database)
+func (s *Sources) packages(b *strings.Builder, database, name, version string) {
+	data, err := os.ReadFile(filepath.Join(s.Root, database))
 	if err != nil {
-		return nil
+		return
 	}
 	current := ""
 	for line := range strings.Lines(string(data)) {
@@ -47,12 +53,16 @@ func (s *Sources) packages(database, name, version string) (out []string) {
 			current = n
 		}
 		if v, ok := strings.CutPrefix(line, version); ok && takesPart(current) {
-			out = append(out, current+" "+v)
+			b.WriteString(current + " " + v + "\n")
 		}
 	}
-	return out
 }
 
 func takesPart(name string) bool {
-	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(name, part) })
+	for _, part := range parts {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	return false
 }

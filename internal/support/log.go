@@ -3,7 +3,8 @@ package support
 import (
 	"context"
 	"errors"
-	"os/exec"
+	"io"
+	"os"
 	"strings"
 	"time"
 )
@@ -11,15 +12,41 @@ import (
 // logTime is how long logread may take: it waits for a log that nobody keeps.
 const logTime = 5 * time.Second
 
+// maxLog is how much of the log is read, in bytes: logd keeps less.
+const maxLog = 4 << 20
+
 // Logread returns the router's log, by OpenWrt's program.
-func Logread(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, logTime)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "logread").Output()
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = errors.New("logread did not end: does logd run?")
+func Logread(ctx context.Context) (string, error) { return output(ctx, logTime, "/sbin/logread") }
+
+// output runs a program and returns what it prints.
+func output(ctx context.Context, limit time.Duration, program string) (string, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return "", err
 	}
-	return string(out), err
+	defer null.Close()
+	out, in, err := os.Pipe()
+	if err != nil {
+		return "", err
+	}
+	defer out.Close()
+	p, err := os.StartProcess(program, []string{program}, &os.ProcAttr{Dir: "/", Files: []*os.File{null, in, null}})
+	_ = in.Close() // the program has its own
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = p.Kill() }) // it may have ended by itself
+	defer stop()
+	text, err := io.ReadAll(io.LimitReader(out, maxLog))
+	if _, ended := p.Wait(); err == nil {
+		err = ended
+	}
+	if ctx.Err() != nil {
+		err = errors.New(program + " did not end in time")
+	}
+	return string(text), err
 }
 
 // log writes the lines that are about us, the last ones.

@@ -1,9 +1,7 @@
 package support
 
 import (
-	"cmp"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,29 +9,50 @@ import (
 // Mask takes out of a text what is nobody's business. Each thing that it takes out
 // gets a number, and the same one wherever it stands.
 type Mask struct {
-	// secrets and names are known beforehand, longest first.
-	secrets, names []string
-	numbers        map[string]int
-	counts         map[string]int
+	// hosts are names that are looked up label by label; literals are known, too, but
+	// look like nothing in particular. The longest ones stand first.
+	hosts    map[string]bool
+	literals []string
+	numbers  map[string]int
+	counts   map[string]int
 }
 
 // minKnown is how long a secret or a name has to be before it is looked for: in a
 // shorter one, half of the text would be taken for it.
 const minKnown = 4
 
-// NewMask makes a mask for secrets and names, beside all that looks like a key or a
-// public address.
-func NewMask(secrets, names []string) *Mask {
-	return &Mask{
-		secrets: known(secrets), names: known(names),
-		numbers: map[string]int{}, counts: map[string]int{},
+// NewMask makes a mask for secrets and names of hosts, beside all that looks like a
+// key or a public address.
+func NewMask(secrets, hosts []string) *Mask {
+	m := &Mask{hosts: map[string]bool{}, numbers: map[string]int{}, counts: map[string]int{}}
+	for _, s := range secrets {
+		if run(s, isKey) < minKey { // others are found by what they look like
+			m.literal(s)
+		}
 	}
+	for _, h := range hosts {
+		switch {
+		case len(h) < minKnown:
+		case run(h, isHost) == len(h):
+			m.hosts[asciiLower(strings.Trim(h, "."))] = true
+		default:
+			m.literal(h)
+		}
+	}
+	return m
 }
 
-func known(list []string) []string {
-	list = slices.DeleteFunc(slices.Clone(list), func(s string) bool { return len(s) < minKnown })
-	slices.SortFunc(list, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	return slices.Compact(list)
+func (m *Mask) literal(s string) {
+	if len(s) < minKnown {
+		return
+	}
+	at := 0
+	for at < len(m.literals) && len(m.literals[at]) >= len(s) {
+		at++
+	}
+	m.literals = append(m.literals, "")
+	copy(m.literals[at+1:], m.literals[at:])
+	m.literals[at] = s
 }
 
 // number returns the stand-in for a thing of a kind.
@@ -50,43 +69,56 @@ func (m *Mask) number(kind, thing string) string {
 
 // Text returns the text with the mask on.
 func (m *Mask) Text(s string) string {
-	for _, secret := range m.secrets {
+	for _, secret := range m.literals {
 		s = strings.ReplaceAll(s, secret, "<secret>")
-	}
-	for _, name := range m.names {
-		s = m.replaceName(s, name)
 	}
 	var b strings.Builder
 	b.Grow(len(s))
+	inName := false // a name was looked for already where the next byte is in it
 	for len(s) > 0 {
+		if n := run(s, isHost); n > 0 && !inName {
+			if before, name, after := m.findHost(s[:n]); name != "" {
+				b.WriteString(m.Text(before) + m.number("host", name))
+				s = after + s[n:]
+				continue
+			}
+		}
 		n, kind, thing := look(s)
 		if kind == "" {
 			b.WriteString(s[:n])
 		} else {
 			b.WriteString(m.number(kind, thing))
 		}
+		inName = isHost(s[n-1])
 		s = s[n:]
 	}
 	return b.String()
 }
 
-// replaceName replaces a name of a host, however it is spelt.
-func (m *Mask) replaceName(s, name string) string {
-	lower, want := asciiLower(s), asciiLower(name)
-	if !strings.Contains(lower, want) {
-		return s
+// findHost looks for the name of a host in a word, from one label to another.
+func (m *Mask) findHost(word string) (before, name, after string) {
+	if len(m.hosts) == 0 {
+		return "", "", ""
 	}
-	var b strings.Builder
-	for {
-		at := strings.Index(lower, want)
-		if at < 0 {
-			b.WriteString(s)
-			return b.String()
+	lower := asciiLower(word)
+	for start := 0; start < len(word); {
+		for end := len(word); end > start; {
+			if m.hosts[lower[start:end]] {
+				return word[:start], lower[start:end], word[end:]
+			}
+			dot := strings.LastIndexByte(lower[start:end], '.')
+			if dot < 0 {
+				break
+			}
+			end = start + dot
 		}
-		b.WriteString(s[:at])
-		b.WriteString(m.number("host", want))
-		s, lower = s[at+len(want):], lower[at+len(want):]
+		dot := strings.IndexByte(lower[start:], '.')
+		if dot < 0 {
+			break
+		}
+		start += dot + 1
 	}
+	return "", "", ""
 }
 
 // asciiLower keeps the length of the text, which strings.ToLower does not.
@@ -150,6 +182,10 @@ func isHex(c byte) bool {
 
 func isKey(c byte) bool {
 	return isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '+' || c == '/'
+}
+
+func isHost(c byte) bool {
+	return isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_' || c == '.'
 }
 
 // address finds an address of n bytes at the start of s; where kind is empty it may

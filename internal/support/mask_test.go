@@ -36,12 +36,15 @@ func TestMask(t *testing.T) {
 		{"2a02:xyz", "2a02:xyz"},
 		{"VPN.Example.org and vpn.example.org:51820", "<host-1> and <host-1>:51820"},
 		{"vpn.example.org.backup.example.net", "<host-1>"},
+		{"vpn.example.org.lan _wg._udp.VPN.example.org. nextvpn.example.org", "<host-1>.lan _wg._udp.<host-1>. nextvpn.example.org"},
+		{"203.0.113.9.vpn.example.org", "<address-1>.<host-1>"},
+		{"host=vpn.example.org addr=203.0.113.9 odd name", "host=<host-1> addr=<address-1> <secret>"},
 		{"psk-in-words is a secret", "<secret> is a secret"},
 		{"/lib/netifd/proto/wgnetifd.sh -> /usr/sbin/wgnetifd", "/lib/netifd/proto/wgnetifd.sh -> /usr/sbin/wgnetifd"},
 		{"wireguard: wg0: Handshake for peer 5 (203.0.113.9:51820) did not complete", "wireguard: wg0: Handshake for peer 5 (<address-1>:51820) did not complete"},
 		{"deadbeef:203.0.113.9", "deadbeef:<address-1>"},
 	} {
-		m := NewMask([]string{"psk-in-words", "x"}, []string{"vpn.example.org", "vpn.example.org.backup.example.net", ""})
+		m := NewMask([]string{"psk-in-words", "x"}, []string{"vpn.example.org", "vpn.example.org.backup.example.net", "odd name", ""})
 		if got := m.Text(c.text); got != c.want {
 			t.Errorf("%q:\n got %q\nwant %q", c.text, got, c.want)
 		}

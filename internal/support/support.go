@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -22,8 +24,8 @@ import (
 type Sources struct {
 	// Version of this program.
 	Version string
-	// Root is the router's file system.
-	Root    fs.FS
+	// Root is the folder with the router's files: "/" on the router.
+	Root    string
 	Config  uci.Dir
 	State   state.Dir
 	Devices wgdev.Devices
@@ -115,7 +117,7 @@ func hostOf(v string) string {
 // file returns a file of the router on one line, or the lines of it that begin with
 // one of the words.
 func (s *Sources) file(name string, words ...string) string {
-	data, err := fs.ReadFile(s.Root, name)
+	data, err := os.ReadFile(filepath.Join(s.Root, name))
 	if err != nil {
 		return "not known"
 	}

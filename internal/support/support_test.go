@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -84,6 +83,30 @@ Sat Nov 21 15:00:03 2026 daemon.info dnsmasq[9]: query of somebody
 Sat Nov 21 15:00:04 2026 daemon.notice netifd: wg0 (77): key ` + alicePrivate + ` of 00:11:22:33:44:55
 `
 
+// root is a router's file system.
+func root(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"etc/openwrt_release":           "DISTRIB_ID='OpenWrt'\nDISTRIB_RELEASE='24.10.4'\nDISTRIB_TARGET='ramips/mt7621'\n",
+		"proc/version":                  "Linux version 6.6.110\n",
+		"proc/meminfo":                  "MemTotal:  120000 kB\nMemFree: 1 kB\nMemAvailable: 60000 kB\n",
+		"lib/netifd/proto/wgnetifd.sh":  "",
+		"lib/netifd/proto/wireguard.sh": "",
+		"lib/netifd/proto/ppp.sh":       "",
+		"usr/lib/opkg/status":           "Package: wireguard-tools\nVersion: 1.0-r1\nStatus: install\n\nPackage: dnsmasq\nVersion: 2\n",
+		"lib/apk/db/installed":          "C:x\nP:wgnetifd\nV:1.2.3-r4\n\nP:dnsmasq\nV:2\n",
+	} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
 func setUp(t testing.TB, config string) *Sources {
 	t.Helper()
 	dir := t.TempDir()
@@ -113,17 +136,8 @@ func setUp(t testing.TB, config string) *Sources {
 		Config:  uci.Dir{Config: dir, Save: filepath.Join(dir, ".uci")},
 		State:   state.Dir(filepath.Join(dir, "run")),
 		Devices: devices, Kernel: kernel, Now: now,
-		Root: fstest.MapFS{
-			"etc/openwrt_release":           {Data: []byte("DISTRIB_ID='OpenWrt'\nDISTRIB_RELEASE='24.10.4'\nDISTRIB_TARGET='ramips/mt7621'\n")},
-			"proc/version":                  {Data: []byte("Linux version 6.6.110\n")},
-			"proc/meminfo":                  {Data: []byte("MemTotal:  120000 kB\nMemFree: 1 kB\nMemAvailable: 60000 kB\n")},
-			"lib/netifd/proto/wgnetifd.sh":  {},
-			"lib/netifd/proto/wireguard.sh": {},
-			"lib/netifd/proto/ppp.sh":       {},
-			"usr/lib/opkg/status":           {Data: []byte("Package: wireguard-tools\nVersion: 1.0-r1\nStatus: install\n\nPackage: dnsmasq\nVersion: 2\n")},
-			"lib/apk/db/installed":          {Data: []byte("C:x\nP:wgnetifd\nV:1.2.3-r4\n\nP:dnsmasq\nV:2\n")},
-		},
-		Log: func(context.Context) (string, error) { return log, nil },
+		Root: root(t),
+		Log:  func(context.Context) (string, error) { return log, nil },
 	}
 	s.Snapshot = func(ctx context.Context) (*status.Snapshot, error) {
 		return (&status.Sources{Config: s.Config, Devices: devices, Kernel: kernel, Now: now}).Collect(ctx, "")
@@ -174,7 +188,7 @@ func TestText(t *testing.T) {
 // TestIncomplete: what cannot be found out is said, and the rest is there.
 func TestIncomplete(t *testing.T) {
 	s := setUp(t, "config interface 'wg0'\n\toption proto 'wireguard'\n\toption private_key '"+alicePrivate+"\n")
-	s.Root = fstest.MapFS{}
+	s.Root = t.TempDir()
 	s.Log = func(context.Context) (string, error) { return "", errors.New("logread did not end") }
 	s.Kernel.(*rtnl.Fake).Fail = func(rtnl.Write) error { return errors.New("no netlink") }
 	got := write(t, s)
@@ -185,6 +199,28 @@ func TestIncomplete(t *testing.T) {
 	}
 	if strings.Contains(got, alicePrivate[:20]) {
 		t.Errorf("a damaged file shows its key:\n%s", got)
+	}
+}
+
+func TestOutput(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "logread")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(script, []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("echo one; echo two\n")
+	if got, err := output(t.Context(), time.Minute, script); got != "one\ntwo\n" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	write("echo one; exec sleep 1000\n")
+	got, err := output(t.Context(), 200*time.Millisecond, script)
+	if err == nil || !strings.Contains(err.Error(), "in time") {
+		t.Errorf("one that does not end: %q, %v", got, err)
+	}
+	if _, err := output(t.Context(), time.Minute, script+".none"); err == nil {
+		t.Error("no error without the program")
 	}
 }
 
