@@ -53,6 +53,7 @@ func runDaemon(ctx context.Context, log *logline.Logger, args []string) error {
 	dns := resolve.Follow(resolve.ResolvConf)
 	options := daemon.Options{
 		System:  sys,
+		Servers: dns.Version,
 		NAT64:   resolve.NewNAT64(dns, time.Now),
 		Network: kernel,
 		Rules:   kernel,

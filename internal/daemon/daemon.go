@@ -15,6 +15,7 @@ import (
 	"github.com/wgnetifd/wgnetifd/internal/history"
 	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/netifd"
+	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/internal/resolve"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
@@ -32,6 +33,9 @@ type Options struct {
 	Bus *ubus.Conn
 	// Names finds the addresses of endpoints.
 	Names Names
+	// Servers tells one state of the name servers that Names asks from another, by a
+	// number that is never 0; nil: they stay.
+	Servers func() uint64
 	// NAT64 finds the prefixes by which an uplink without IPv4 reaches it; nil: none.
 	NAT64 NAT64
 	// Network tells of changes of links, addresses and routes.
@@ -97,7 +101,6 @@ type Daemon struct {
 // epoch is the time between two changes of uplink: what is looked up in one is of
 // no use in the next.
 type epoch struct {
-	number int
 	ctx    context.Context
 	cancel context.CancelFunc
 }
@@ -110,7 +113,8 @@ func New(o Options) *Daemon {
 	}
 	d.dirty.wake = make(chan struct{}, 1)
 	d.events.wake = make(chan struct{}, 1)
-	d.uplink.Store(&uplink{ways: &ways{}})
+	d.uplink.Store(&uplink{Ways: &plan.Ways{}})
+	d.lookups.find = d.find
 	return d
 }
 
@@ -121,10 +125,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	d.root = ctx
-	close(d.begun)
 	d.newEpoch(ctx)
 	d.readClock()
 	d.readUplink()
+	close(d.begun)
 	d.tasks.Go(func() { d.announce(ctx) })
 	d.tasks.Go(func() { d.watchNetwork(ctx) })
 	d.tasks.Go(func() { d.followNetwork(ctx) })
@@ -324,7 +328,6 @@ func (d *Daemon) newEpoch(ctx context.Context) {
 	e := &epoch{}
 	if d.epoch != nil {
 		d.epoch.cancel()
-		e.number = d.epoch.number + 1
 	}
 	e.ctx, e.cancel = context.WithCancel(ctx)
 	d.epoch = e

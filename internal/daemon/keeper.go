@@ -10,7 +10,6 @@ import (
 	"github.com/wgnetifd/wgnetifd/internal/apply"
 	"github.com/wgnetifd/wgnetifd/internal/logline"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
-	"github.com/wgnetifd/wgnetifd/internal/state"
 	"github.com/wgnetifd/wgnetifd/uci"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
@@ -33,9 +32,13 @@ type keeper struct {
 	route plan.RouteNumbers
 	run   *apply.Run // the last that planned the interface; nil: it is not up
 	peers map[schema.Key]*peer
-	index int         // of the device
-	names state.Names // good addresses that are saved
-	have  *plan.Actual
+	index int // of the device
+	names goodNames
+	// servers tells the name servers of the last look from others; 0: none yet.
+	servers uint64
+	// greeted are peers that a handshake is to be started with.
+	greeted []schema.Key
+	have    *plan.Actual
 	// read is when the device was read last, cost how long that and what follows took.
 	read time.Time
 	cost time.Duration
@@ -187,6 +190,7 @@ func (k *keeper) handle(ctx context.Context, in inbox) {
 	if in.kick || in.uplink {
 		k.kick()
 	}
+	k.greet()
 	k.tell(ctx, now)
 	for _, c := range in.calls {
 		c.do(now)

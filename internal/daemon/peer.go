@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -24,11 +23,18 @@ type peer struct {
 	seen    endpoint.Reading
 	step    endpoint.Step
 	raw     tale // what the machine said when states were told last
+	// keepalive as configured, in seconds; 0: off.
+	keepalive uint16
+	// tried are the endpoints that were written since the peer was connected or the
+	// uplink changed, once each; round: the log has that all were.
+	tried []netip.AddrPort
+	round bool
 }
 
 // found is what came of the last look-up of a source.
 type found struct {
 	addrs []netip.Addr
+	doubt bool // there may be others before long
 	err   error
 	asked time.Time
 }
@@ -41,17 +47,17 @@ type answer struct {
 	key    schema.Key
 	source endpoint.Source
 	family schema.Family
-	epoch  int
+	epoch  *epoch
 	found  found
 }
 
 // adopt takes over an interface that is up and as its configuration says. Peers
 // whose endpoints are configured as before go on where they were.
 func (k *keeper) adopt(ctx context.Context, run *apply.Run) {
-	k.conf, k.run, k.changed = run.Conf, run, true
-	if k.names == nil {
-		k.names, _ = k.d.o.System.State.LoadNames(k.name) // what is not known is found again
+	if k.run == nil {
+		k.names = goodNames{} // a setup may have saved others since
 	}
+	k.conf, k.run, k.changed = run.Conf, run, true
 	next := make(map[schema.Key]*peer, len(run.Want.Peers))
 	for n := range run.Want.Peers {
 		c := run.Want.Peers[n].Config
@@ -65,9 +71,11 @@ func (k *keeper) adopt(ctx context.Context, run *apply.Run) {
 				machine: endpoint.New(config, k.d.o.Random), found: make([]found, len(config.Sources)),
 			}
 		}
+		p.keepalive = c.Keepalive
 		next[c.PublicKey] = p
 	}
 	k.peers = next
+	k.pruneNames()
 	for _, key := range run.Moved {
 		if p := next[key]; p != nil {
 			p.machine.Rewrite()
@@ -94,9 +102,10 @@ func (k *keeper) tick(ctx context.Context, now time.Time) (writes []plan.PeerCha
 	if k.run == nil {
 		return nil
 	}
+	begin := time.Now() // now may be the beginning of something that took long
 	have, err := k.d.o.System.Devices.Read(k.name)
 	k.read = now
-	defer func() { k.cost = time.Since(now) }()
+	defer func() { k.cost = time.Since(begin) }()
 	switch {
 	case err != nil:
 		if !k.failed {
@@ -112,6 +121,7 @@ func (k *keeper) tick(ctx context.Context, now time.Time) (writes []plan.PeerCha
 		return nil
 	}
 	k.failed, k.have, k.index = false, &have, have.Index
+	k.otherServers(now)
 	samples := make([]history.Sample, len(have.Peers))
 	for n := range have.Peers {
 		a := &have.Peers[n]
@@ -141,93 +151,112 @@ func (k *keeper) later(after time.Duration, put func(*inbox)) {
 
 // step takes a step with one peer and appends what is to be written.
 func (k *keeper) step(now time.Time, key schema.Key, p *peer, writes []plan.PeerChange) []plan.PeerChange {
-	s := p.machine.Step(now, p.seen)
+	was, s := p.step.State, p.machine.Step(now, p.seen)
 	p.step = s
+	known := false
 	for _, n := range s.Resolve {
-		k.lookUp(key, p, n)
+		if addrs, ok := k.d.literal(p.config.Sources[n].Host); ok {
+			p.found[n] = found{addrs: addrs, asked: now}
+			p.machine.Resolved(n, addrs)
+			known = true
+		} else {
+			k.lookUp(key, p, n)
+		}
 	}
 	if s.Write.IsValid() {
+		k.tellEndpoint(key, p, s.Write, was)
+		if !p.seen.Endpoint.IsValid() && p.keepalive > 0 {
+			k.greeted = append(k.greeted, key)
+		}
 		p.seen.Endpoint = s.Write
 		writes = append(writes, plan.PeerChange{PublicKey: key, Endpoint: s.Write})
-		k.log.Info("another endpoint for a peer", "peer", key.Short(), "endpoint", s.Write, "was", string(s.State))
+	}
+	if s.State == endpoint.Connected {
+		p.tried, p.round = nil, false
 	}
 	if s.Good && s.Source >= 0 {
-		host := p.config.Sources[s.Source].Host
-		if _, err := netip.ParseAddr(host); err != nil {
-			k.names[host] = p.seen.Endpoint.Addr()
-		}
+		k.noteGood(p.config.Sources[s.Source].Host, p.seen.Endpoint.Addr())
+	}
+	if known {
+		return k.step(now, key, p, writes)
 	}
 	return writes
 }
 
-// saveNames saves the good addresses of names where they are new.
-func (k *keeper) saveNames() {
-	wanted := map[string]bool{}
-	for _, p := range k.peers {
-		for _, s := range p.config.Sources {
-			wanted[s.Host] = true
-		}
-	}
-	for host := range k.names {
-		if !wanted[host] {
-			delete(k.names, host)
-		}
-	}
-	if err := k.d.o.System.Remember(k.name, k.names); err != nil {
-		k.log.Warn("cannot save the addresses of names", "error", err)
+// tellEndpoint puts another endpoint into the log: of a peer that never answers
+// those of one round.
+func (k *keeper) tellEndpoint(key schema.Key, p *peer, to netip.AddrPort, was endpoint.State) {
+	switch {
+	case !slices.Contains(p.tried, to) && len(p.tried) < maxTried:
+		p.tried = append(p.tried, to)
+		k.log.Info("another endpoint for a peer", "peer", key.Short(), "endpoint", to, "was", string(was))
+	case !p.round:
+		p.round = true
+		k.log.Info("no endpoint of a peer answers, they are tried on and on", "peer", key.Short(), "endpoints", len(p.tried))
 	}
 }
 
+// maxTried is how many endpoints of a peer that never answers are logged: names may
+// say others all the time.
+const maxTried = 2 * endpoint.MaxCandidates
+
 // lookUp has a source looked up in the background.
 func (k *keeper) lookUp(key schema.Key, p *peer, n int) {
-	a := answer{key: key, source: p.config.Sources[n], family: p.family}
-	k.d.lookups.put(func() {
-		e := k.d.currentEpoch()
-		a.epoch, a.found.asked = e.number, time.Now()
-		ctx, cancel := context.WithTimeout(e.ctx, lookupTime)
-		defer cancel()
-		a.found.addrs, a.found.err = k.d.candidates(ctx, a.source.Host, resolve.Family(a.family))
+	a := answer{key: key, source: p.config.Sources[n], family: p.family, epoch: k.d.currentEpoch()}
+	q := question{epoch: a.epoch, host: a.source.Host, family: resolve.Family(p.family)}
+	k.d.lookups.put(q, func(f found) {
+		a.found = f
 		k.post(func(in *inbox) { in.answers = append(in.answers, a) })
 	})
 }
 
 // absorb takes in what was looked up, and returns the endpoints to write.
 func (k *keeper) absorb(now time.Time, answers []answer) (writes []plan.PeerChange) {
-	epoch := k.d.currentEpoch().number
+	current := k.d.currentEpoch()
 	for _, a := range answers {
 		p := k.peers[a.key]
-		if p == nil || a.family != p.family {
+		if p == nil || a.family != p.family || a.epoch != current {
+			// What was found by another uplink is of no use; the machine hears of the new
+			// one and asks again.
 			continue
 		}
 		n := slices.Index(p.config.Sources, a.source)
 		if n < 0 {
 			continue // the configuration has another endpoint by now
 		}
-		switch {
-		case a.epoch != epoch || errors.Is(a.found.err, context.Canceled):
-			a.found.err = errUplinkChanged
-			p.machine.Failed(n, a.found.err)
-		case a.found.err != nil:
-			if p.found[n].err == nil || p.found[n].err.Error() != a.found.err.Error() {
-				k.log.Warn("an endpoint's name was not found", "peer", a.key.Short(), "host", a.source.Host, "error", a.found.err)
-			}
-			p.found[n].err, p.found[n].asked = a.found.err, a.found.asked
-			p.machine.Failed(n, a.found.err)
-		default:
-			p.found[n] = a.found
-			p.machine.Resolved(n, a.found.addrs)
-		}
+		k.learn(a, p, n)
 		writes = k.step(now, a.key, p, writes)
 	}
 	return writes
 }
 
-var errUplinkChanged = errors.New("the uplink changed while it was looked up")
+// learn takes in one answer. The log has what is new.
+func (k *keeper) learn(a answer, p *peer, n int) {
+	log := k.log.With("peer", a.key.Short(), "host", a.source.Host)
+	was, err := p.found[n].err, a.found.err
+	if err != nil {
+		if was == nil || was.Error() != err.Error() {
+			log.Warn("an endpoint's name was not found", "error", err)
+		}
+		p.found[n].err, p.found[n].asked = err, a.found.asked
+		p.machine.Failed(n, err)
+		return
+	}
+	if was != nil {
+		log.Info("an endpoint's name is found again", "addresses", len(a.found.addrs))
+	}
+	p.found[n] = a.found
+	p.machine.Resolved(n, a.found.addrs)
+	if a.found.doubt {
+		p.machine.Doubt(n)
+	}
+}
 
 // turnUplink tells all peers that the way to the Internet is another one.
 func (k *keeper) turnUplink(now time.Time) {
 	for _, p := range k.peers {
 		p.machine.Uplink(now, k.d.reaches)
+		p.tried, p.round = nil, false
 	}
 }
 
@@ -248,6 +277,23 @@ func (k *keeper) kick() {
 			silent[a.PublicKey] = a.Keepalive
 		}
 	}
+	k.start(silent)
+}
+
+// greet starts handshakes with the peers that have their first endpoint by now and
+// are to be kept alive: WireGuard itself would wait for as long as a keepalive takes.
+func (k *keeper) greet() {
+	silent := map[schema.Key]uint16{}
+	for _, key := range k.greeted {
+		if p := k.peers[key]; p != nil {
+			silent[key] = p.keepalive
+		}
+	}
+	k.greeted = nil
+	k.start(silent)
+}
+
+func (k *keeper) start(silent map[schema.Key]uint16) {
 	if err := k.d.o.System.Kick(k.name, silent); err != nil {
 		k.log.Warn("cannot start handshakes", "error", err)
 	}

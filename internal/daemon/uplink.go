@@ -9,85 +9,43 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/internal/resolve"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
 )
 
-// ways is what the main table says of the way to the Internet: the routes that do
-// not lead through a tunnel and that are not ours.
-type ways struct {
-	routes  map[netip.Prefix]struct{}
-	lengths [2][]int // of IPv4 and IPv6 that occur, longest first
-	// four and six: there is a default route.
-	four, six bool
-	// defaults tells one way to the Internet from another.
+// uplink is what the routing tables say of the way to the Internet: the routes that
+// do not lead through a tunnel and that are not ours.
+type uplink struct {
+	*plan.Ways
+	// defaults tells one way to the Internet from another; empty: there is none.
 	defaults string
-	table    []rtnl.Route
+	// unknown: no table could be read; then everything counts as reached.
+	unknown bool
 }
 
-// waysOf reads the main table. tunnel tells the devices of tunnels.
-func waysOf(table []rtnl.Route, tunnel func(device string) bool) *ways {
-	w := &ways{routes: make(map[netip.Prefix]struct{}, len(table))}
+// uplinkOf makes it of the routes of the tables that are looked up. tunnel tells the
+// devices of tunnels.
+func uplinkOf(routes []rtnl.Route, tunnel func(device string) bool) *uplink {
+	var ways []plan.Uplink
 	var defaults []string
-	for _, r := range table {
+	for _, r := range routes {
 		if r.Protocol == rtnl.Protocol || tunnel(r.Device) {
 			continue
 		}
-		w.table = append(w.table, r)
-		w.routes[r.Dst] = struct{}{}
-		family := familyOf(r.Dst.Addr())
-		if !slices.Contains(w.lengths[family], r.Dst.Bits()) {
-			w.lengths[family] = append(w.lengths[family], r.Dst.Bits())
+		ways = append(ways, plan.Uplink{Dst: r.Dst, Gateway: r.Gateway, Device: r.Device, Metric: r.Metric})
+		if r.Dst.Bits() == 0 {
+			defaults = append(defaults, strings.Join([]string{
+				r.Dst.String(), r.Gateway.String(), r.Device, strconv.Itoa(r.Ifindex),
+				strconv.FormatUint(uint64(r.Metric), 10), strconv.FormatUint(uint64(r.Table), 10),
+			}, " "))
 		}
-		if r.Dst.Bits() > 0 {
-			continue
-		}
-		if family == 0 {
-			w.four = true
-		} else {
-			w.six = true
-		}
-		defaults = append(defaults, r.Gateway.String()+" "+r.Device+" "+strconv.Itoa(r.Ifindex)+" "+
-			strconv.FormatUint(uint64(r.Metric), 10)+" "+strconv.Itoa(family))
-	}
-	for family := range w.lengths {
-		slices.Sort(w.lengths[family])
-		slices.Reverse(w.lengths[family])
 	}
 	slices.Sort(defaults)
-	w.defaults = strings.Join(defaults, "\n")
-	return w
-}
-
-func familyOf(a netip.Addr) int {
-	if a.Unmap().Is4() {
-		return 0
+	return &uplink{
+		Ways:     plan.WaysOf(ways, func(string) bool { return false }),
+		defaults: strings.Join(defaults, "\n"),
 	}
-	return 1
-}
-
-// reach reports whether a route leads to an address.
-func (w *ways) reach(a netip.Addr) bool {
-	a = a.Unmap()
-	if a.IsLinkLocalUnicast() || a.IsLoopback() {
-		return true
-	}
-	for _, bits := range w.lengths[familyOf(a)] {
-		if p, err := a.Prefix(bits); err == nil {
-			if _, ok := w.routes[p]; ok {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// uplink is the way to the Internet, and what is known of its NAT64.
-type uplink struct {
-	*ways
-	// unknown: the table could not be read, or policy rules of others decide: then
-	// everything counts as reached.
-	unknown bool
 }
 
 // reaches reports whether packets to an address leave through the uplink.
@@ -96,7 +54,7 @@ func (d *Daemon) reaches(a netip.Addr) bool {
 	if u.unknown {
 		return true
 	}
-	if !u.reach(a) {
+	if !u.Reach(a) {
 		return false
 	}
 	if a.Unmap().Is4() || d.o.NAT64 == nil {
@@ -104,24 +62,6 @@ func (d *Daemon) reaches(a netip.Addr) bool {
 	}
 	// What the NAT64 of an uplink that is gone made leads nowhere any more.
 	return resolve.Uplink{IPv6: true, NAT64: d.o.NAT64.Known(), Former: d.o.NAT64.Former()}.Reaches(a)
-}
-
-// candidates looks up the addresses of a host as the uplink has them.
-func (d *Daemon) candidates(ctx context.Context, host string, family resolve.Family) ([]netip.Addr, error) {
-	addrs, err := d.o.Names.Candidates(ctx, host, family)
-	if err != nil {
-		return nil, err
-	}
-	u := d.uplink.Load()
-	lost := func(a netip.Addr) bool { return a.Is4() && !u.reach(a) }
-	if u.unknown || u.four || !u.six || d.o.NAT64 == nil || !slices.ContainsFunc(addrs, lost) {
-		return addrs, nil
-	}
-	prefixes, err := d.o.NAT64.Prefixes(ctx)
-	if err != nil {
-		return addrs, nil // what there is, in case the routes are not all
-	}
-	return resolve.Uplink{IPv6: true, NAT64: prefixes, Former: d.o.NAT64.Former()}.Candidates(addrs), nil
 }
 
 // dirt is what the kernel told of and nobody has looked at yet.
@@ -214,13 +154,17 @@ func (d *Daemon) followNetwork(ctx context.Context) {
 	}
 }
 
-// turn looks at the uplinks and tells the keepers what changed.
+// turn looks at the uplinks and tells the keepers what changed. Without any uplink
+// there is nothing to look up, and sessions may still be good when it is back.
 func (d *Daemon) turn(ctx context.Context) {
 	old := d.uplink.Load()
 	now := d.readUplink()
-	other := !old.unknown && !now.unknown && old.defaults != now.defaults
+	differs := !old.unknown && !now.unknown && old.defaults != now.defaults
+	other := differs && now.defaults != ""
+	if differs {
+		d.log.Info("the way to the Internet has changed", "ipv4", now.Default.IPv4, "ipv6", now.Default.IPv6)
+	}
 	if other {
-		d.log.Info("the way to the Internet has changed", "ipv4", now.four, "ipv6", now.six)
 		d.newEpoch(ctx)
 		if d.o.NAT64 != nil {
 			d.o.NAT64.Forget()
@@ -232,15 +176,24 @@ func (d *Daemon) turn(ctx context.Context) {
 	d.bypass.sync(d)
 }
 
-// readUplink reads the routes.
+// maxTables bounds how many tables of policy rules are read.
+const maxTables = 32
+
+// readUplink reads the routes: of the main table, and of those that policy rules of
+// somebody else look up, as where several uplinks have a table each.
 func (d *Daemon) readUplink() *uplink {
-	u := &uplink{ways: &ways{}}
-	table, err := d.o.System.Kernel.Routes(rtnl.TableMain)
+	routes, err := d.o.System.Kernel.Routes(rtnl.TableMain)
+	if err == nil && d.o.Rules != nil {
+		tables, _ := d.o.Rules.OtherTables() // else the main table is all that is known
+		for _, table := range tables[:min(len(tables), maxTables)] {
+			more, _ := d.o.System.Kernel.Routes(table)
+			routes = append(routes, more...)
+		}
+	}
+	u := uplinkOf(routes, d.tunnels())
 	if err != nil {
 		d.log.Error("cannot read the routes", "error", err)
 		u.unknown = true
-	} else {
-		u.ways = waysOf(table, d.tunnels())
 	}
 	d.uplink.Store(u)
 	return u

@@ -77,6 +77,10 @@ func RouteLimit(costs []int, max int) int {
 // interfaces of the configuration. The others are read only where all allowed IPs
 // of the file together could be too many.
 func BudgetOf(pkg *uci.Package, c *schema.Interface) int {
+	names := schema.Names(pkg)
+	if len(names) < 2 {
+		return RouteBudget
+	}
 	total := 0
 	for _, s := range pkg.Sections {
 		if !strings.HasPrefix(s.Type, schema.Proto+"_") {
@@ -91,7 +95,7 @@ func BudgetOf(pkg *uci.Package, c *schema.Interface) int {
 		return RouteBudget
 	}
 	costs := []int{RouteCost(pkg, c)}
-	for _, name := range schema.Names(pkg) {
+	for _, name := range names {
 		if name == c.Name {
 			continue
 		}

@@ -23,18 +23,22 @@ const ResolvConf = "/etc/resolv.conf"
 //
 // Only the servers are followed at once. What else stands in /etc/resolv.conf
 // (search, options) comes from Go's own reading of it.
-func Follow(path string) Resolver {
-	return &follower{path: path, dialer: (&net.Dialer{}).DialContext}
+func Follow(path string) *Follower {
+	return &Follower{path: path, dialer: (&net.Dialer{}).DialContext}
 }
 
-type follower struct {
+// Follower is a Resolver; see Follow.
+type Follower struct {
 	path   string
 	dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu      sync.Mutex
 	mark    mark
 	servers []string
+	version uint64
 }
+
+var _ Resolver = (*Follower)(nil)
 
 // mark tells one state of a file from another: files are replaced (another inode)
 // or written in place, and the time alone can be that of a clock that stands.
@@ -49,17 +53,17 @@ func (m mark) same(info os.FileInfo) bool {
 }
 
 // LookupNetIP implements Resolver.
-func (f *follower) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+func (f *Follower) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	// A net.Resolver lets a question join one about the same name that is under way:
 	// asked again after the uplink changed, it would wait for the server that is
 	// gone. One of its own keeps it apart.
-	q := question{follower: f}
+	q := question{Follower: f}
 	return (&net.Resolver{PreferGo: true, Dial: q.dial}).LookupNetIP(ctx, network, host)
 }
 
 // question is one look-up.
 type question struct {
-	*follower
+	*Follower
 	turn atomic.Uint32 // servers of the file that were asked so far
 }
 
@@ -80,13 +84,14 @@ func (q *question) dial(ctx context.Context, network, address string) (net.Conn,
 }
 
 // current returns the servers that the file names now, at least one.
-func (f *follower) current() []string {
+func (f *Follower) current() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	info, err := os.Stat(f.path)
 	if err == nil && f.mark.same(info) {
 		return f.servers
 	}
+	before := f.servers
 	f.mark, f.servers = mark{}, nil
 	if err == nil {
 		if data, err := readSome(f.path); err == nil {
@@ -97,7 +102,19 @@ func (f *follower) current() []string {
 	if len(f.servers) == 0 {
 		f.servers = defaultServers
 	}
+	if !slices.Equal(before, f.servers) {
+		f.version++
+	}
 	return f.servers
+}
+
+// Version returns a number that is another one when the file names other servers
+// than before, and never 0.
+func (f *Follower) Version() uint64 {
+	f.current()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.version
 }
 
 // readSome reads a file as far as a resolv.conf can make sense.

@@ -62,7 +62,7 @@ func TestServersAreFollowed(t *testing.T) {
 		mu     sync.Mutex
 		dialed []string
 	)
-	f := &follower{path: path}
+	f := &Follower{path: path}
 	f.dialer = func(_ context.Context, _, address string) (net.Conn, error) {
 		mu.Lock()
 		defer mu.Unlock()

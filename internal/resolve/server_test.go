@@ -61,7 +61,7 @@ func (s *server) address() string { return s.udp.LocalAddr().String() }
 
 // resolver asks the server, whichever one the machine's resolv.conf names.
 func (s *server) resolver() Resolver {
-	f := &follower{path: s.t.TempDir() + "/resolv.conf"}
+	f := &Follower{path: s.t.TempDir() + "/resolv.conf"}
 	f.dialer = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, s.address())
 	}

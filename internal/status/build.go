@@ -104,6 +104,9 @@ func fresh(handshake, now time.Time) bool {
 
 func (i *Interface) configured(conf *schema.Interface) {
 	i.Disabled, i.Problems = conf.Disabled, conf.Problems
+	if i.PublicKey.IsZero() {
+		i.PublicKey = conf.PublicKey
+	}
 	if i.PublicKey.IsZero() && !conf.PrivateKey.IsZero() {
 		i.PublicKey = conf.PrivateKey.PublicKey()
 	}

@@ -189,4 +189,3 @@ func addFarPeer(l *lab, n int) {
 		Peers: []wgtypes.PeerConfig{{PublicKey: public(us), AllowedIPs: ipNets("10.0.0.1/32")}},
 	})
 }
-

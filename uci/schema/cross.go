@@ -5,8 +5,6 @@ import (
 	"net/netip"
 )
 
-type prefixKey = netip.Prefix
-
 // PublicKey returns the public key that belongs to the private key k (RFC 7748).
 func (k Key) PublicKey() Key {
 	priv, err := ecdh.X25519().NewPrivateKey(k[:])
@@ -18,11 +16,10 @@ func (k Key) PublicKey() Key {
 }
 
 // crossCheck finds what is wrong between the peers of one interface: the
-// interface's own key, a key or an allowed IP that stands there twice. It looks
-// at each peer and each allowed IP once.
+// interface's own key, a key or an allowed IP that stands there twice. The time
+// taken is linear in peers and allowed IPs.
 func (i *Interface) crossCheck(public func(private Key) Key) {
-	byKey := make(map[Key]*Peer, len(i.Peers))
-	total := 0
+	seen, twice := newFingerprints(len(i.Peers)), false
 	for n := range i.Peers {
 		p := &i.Peers[n]
 		if !p.Active() {
@@ -36,15 +33,52 @@ func (i *Interface) crossCheck(public func(private Key) Key) {
 				"this is the interface's own public key; the other side's is right here")
 			continue
 		}
+		twice = !seen.add(p.PublicKey.fingerprint()) || twice
+	}
+	if twice {
+		i.leaveOutTwins()
+	}
+	if i.overlap() {
+		i.noteOverlaps()
+	}
+}
+
+// leaveOutTwins leaves peers out whose key another one before has.
+func (i *Interface) leaveOutTwins() {
+	byKey := make(map[Key]*Peer, len(i.Peers))
+	for n := range i.Peers {
+		p := &i.Peers[n]
+		if !p.Active() {
+			continue
+		}
 		if first, twice := byKey[p.PublicKey]; twice {
 			p.leaveOut("public_key", p.PublicKey.String(),
 				"the same key as network."+first.Section+".public_key; each peer needs a key of its own")
 			continue
 		}
 		byKey[p.PublicKey] = p
-		total += len(p.AllowedIPs)
 	}
-	i.noteOverlaps(total)
+}
+
+// overlap reports whether two peers may have one allowed IP.
+func (i *Interface) overlap() bool {
+	total := 0
+	for n := range i.Peers {
+		total += len(i.Peers[n].AllowedIPs)
+	}
+	seen := newFingerprints(total)
+	for n := range i.Peers {
+		p := &i.Peers[n]
+		if !p.Active() {
+			continue
+		}
+		for _, prefix := range p.AllowedIPs {
+			if !seen.add(prefixFingerprint(prefix)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // noteOverlaps notes allowed IPs that two peers have: WireGuard gives each
@@ -52,8 +86,8 @@ func (i *Interface) crossCheck(public func(private Key) Key) {
 // openwrt/packages#25974). The prefix stays with the peer that wins only, so that
 // a device that is right is not written again and again; a route to it that the
 // losing peer asks for is made all the same.
-func (i *Interface) noteOverlaps(total int) {
-	owner := make(map[prefixKey]*Peer, total)
+func (i *Interface) noteOverlaps() {
+	owner := map[netip.Prefix]*Peer{}
 	for n := len(i.Peers) - 1; n >= 0; n-- {
 		p := &i.Peers[n]
 		if !p.Active() {

@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -68,8 +69,9 @@ func LoadWith(p *uci.Package, name string, public func(private Key) Key) (*Inter
 	i.read(s)
 	sections := p.OfType(Proto + "_" + name)
 	i.Peers = make([]Peer, len(sections))
+	guess := make([]*option[Peer], 0, len(peerOptions))
 	for n, ps := range sections {
-		i.Peers[n].read(ps, n)
+		guess = i.Peers[n].read(ps, n, guess)
 	}
 	i.crossCheck(public)
 	for n := range i.Peers {
@@ -114,7 +116,9 @@ func (i *Interface) read(s *uci.Section) {
 	}
 }
 
-func (p *Peer) read(s *uci.Section, n int) {
+// read takes section s, the n-th of its type. guess are the options of the section
+// before, which most often are those of this one; it returns those of this one.
+func (p *Peer) read(s *uci.Section, n int, guess []*option[Peer]) []*option[Peer] {
 	p.ID, p.Section = s.Name, s.Name
 	if s.Anonymous {
 		p.Section = "@" + s.Type + "[" + strconv.Itoa(n) + "]"
@@ -122,8 +126,15 @@ func (p *Peer) read(s *uci.Section, n int) {
 	p.Endpoint.Port = DefaultEndpointPort
 	p.EndpointFailback = DefaultFailback
 	hasKey := false
-	for _, o := range s.Options {
-		spec := peerByName[o.Name]
+	for k, o := range s.Options {
+		if k >= len(guess) {
+			guess = append(guess, nil)
+		}
+		spec := guess[k]
+		if spec == nil || spec.Name != o.Name {
+			spec = peerByName[o.Name]
+			guess[k] = spec
+		}
 		if spec == nil || spec.set == nil {
 			continue
 		}
@@ -145,6 +156,7 @@ func (p *Peer) read(s *uci.Section, n int) {
 	}
 	p.dropRepeated()
 	p.orderEndpoints()
+	return guess
 }
 
 // dropRepeated keeps the first of allowed IPs that stand there twice.
@@ -152,7 +164,7 @@ func (p *Peer) dropRepeated() {
 	if len(p.AllowedIPs) < 2 {
 		return
 	}
-	seen := make(map[prefixKey]struct{}, len(p.AllowedIPs))
+	seen := make(map[netip.Prefix]struct{}, len(p.AllowedIPs))
 	kept := p.AllowedIPs[:0]
 	for _, prefix := range p.AllowedIPs {
 		if _, twice := seen[prefix]; !twice {
