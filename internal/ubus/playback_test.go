@@ -196,6 +196,8 @@ func (p *playback) improvise(f *wire.Frame) {
 	case f.Type == wire.Ping:
 		write(p.conn, wire.New(h), false)
 	case f.Type == wire.Invoke && f.Peer == wire.ObjectEvent:
+	case f.Type == wire.Subscribe:
+		// Asked again by a client that hears of the object while it looks it up.
 	case f.Type == wire.Lookup:
 		path, _ := a.String(wire.AttrObjPath)
 		if !p.describe(path, f.Seq) {

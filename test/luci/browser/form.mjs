@@ -62,6 +62,16 @@ export class Form {
 		return input;
 	}
 
+	// choose types a value into a list that has proposals.
+	async choose(name, text) {
+		const list = this.field(name).locator('.add-item');
+		if (await list.locator('.cbi-dropdown').count()) await list.locator('.cbi-dropdown').click();
+		const input = list.locator('input:visible').first();
+		await input.fill(text);
+		await input.press('Enter');
+		await this.field(name).locator('.item').getByText(text).first().waitFor();
+	}
+
 	// hint is the note below a field, error what keeps it from being saved.
 	hint(name) { return this.field(name).locator('.wgn-hint').innerText(); }
 
@@ -74,7 +84,7 @@ export class Form {
 	// save presses the dialog's Save, and waits until that dialog is behind.
 	async save() {
 		const before = await this.page.locator('#modal_overlay .modal h4').innerText();
-		await this.page.locator('#modal_overlay .modal .button-row button.cbi-button-positive:visible').click();
+		await this.page.locator('#modal_overlay .modal button:text-is("Save"):visible').click();
 		await this.page.waitForFunction((title) => {
 			const open = document.body.classList.contains('modal-overlay-active');
 			const head = document.querySelector('#modal_overlay .modal h4');
@@ -82,7 +92,7 @@ export class Form {
 		}, before);
 	}
 
-	rows() { return this.map.locator('.cbi-section-table-row'); }
+	rows() { return this.map.locator('.cbi-section-table-row:not(.placeholder)'); }
 
 	pane() { return this.page.locator('.wgn-pane'); }
 }

@@ -61,20 +61,23 @@ func script() []byte {
 
 func table(b *strings.Builder, name string, specs []schema.Spec) {
 	fmt.Fprintf(b, "const %s = [\n", name)
-	for n, s := range specs {
-		if n > 0 {
-			b.WriteString(",\n")
+	separator := ""
+	for _, s := range specs {
+		if s.Netifd {
+			continue // LuCI has fields for them itself
 		}
-		fmt.Fprintf(b, "\t{ name: %s, list: %t, secret: %t, netifd: %t,\n\t\ttype: %s,\n\t\tpreset: %s,\n\t\thelp: %s }",
-			quote(s.Name), s.List, s.Secret, s.Netifd, text(s.Type), text(s.Default), text(s.Help))
+		fmt.Fprintf(b, "%s\t{ name: %s, list: %t, secret: %t,\n\t\ttype: %s,\n\t\tpreset: %s,\n\t\thelp: %s }",
+			separator, quote(s.Name), s.List, s.Secret, quote(s.Type), text(s.Default), text(s.Help))
+		separator = ",\n"
 	}
 	b.WriteString("\n];\n")
 }
 
-// text marks a text for translation; LuCI's scanner wants one literal.
+// text marks a text for translation; LuCI's scanner wants one literal. A word
+// alone is a value of the file and stays what it is.
 func text(s string) string {
-	if s == "" {
-		return "''"
+	if !strings.Contains(s, " ") {
+		return quote(s)
 	}
 	return "_(" + quote(s) + ")"
 }

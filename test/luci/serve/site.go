@@ -76,7 +76,23 @@ func (s *site) file(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if r.URL.Path == "/luci-static/resources/uqr.js" {
+		serveQR(w)
+		return
+	}
 	http.NotFound(w, r)
+}
+
+// serveQR serves LuCI's library for QR codes where LuCI has none: it is the npm
+// package uqr, and so is this, in LuCI's clothes.
+func serveQR(w http.ResponseWriter) {
+	script, err := os.ReadFile(source("test/luci/node_modules/uqr/dist/index.cjs"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "application/javascript")
+	fmt.Fprintf(w, "'use strict';\n'require baseclass';\nvar exports = {};\n%s\nreturn baseclass.extend({ renderSVG: exports.renderSVG });\n", script)
 }
 
 // page is what LuCI's header, view and footer templates make.

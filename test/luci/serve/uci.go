@@ -98,8 +98,16 @@ func (u *uciObject) methods() []ubus.Method {
 		name string
 		call handler
 	}{
-		{"get", u.get}, {"add", u.add}, {"set", u.set}, {"delete", u.remove}, {"order", u.order}, {"changes", u.changes},
-		{"revert", u.revert}, {"apply", u.apply}, {"confirm", u.confirm}, {"rollback", u.rollback},
+		{"get", u.get},
+		{"add", u.add},
+		{"set", u.set},
+		{"delete", u.remove},
+		{"order", u.order},
+		{"changes", u.changes},
+		{"revert", u.revert},
+		{"apply", u.apply},
+		{"confirm", u.confirm},
+		{"rollback", u.rollback},
 	}
 	methods := make([]ubus.Method, 0, len(list))
 	for _, m := range list {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -82,6 +83,14 @@ func world() int {
 
 // prepare finds the program that `make` built, and a WireGuard.
 func prepare() error {
+	if self, err := os.Executable(); err == nil && os.Getenv(router.EnvProgram) == "" {
+		built := filepath.Join(filepath.Dir(self), "wgnetifd")
+		if _, err := os.Stat(built); err == nil {
+			if err := os.Setenv(router.EnvProgram, built); err != nil {
+				return err
+			}
+		}
+	}
 	kernel, err := wggo.Kernel()
 	if err != nil || kernel {
 		return err

@@ -125,7 +125,7 @@ return network.registerProtocol('wireguard', {
 				o.value(i['.name'], '%h'.format(i['.name']));
 		});
 
-		fields.rest(s, 'advanced', options.INTERFACE);
+		fields.rest(s, 'advanced', options.INTERFACE.filter(function(o) { return writable || !o.secret }));
 
 		const state = function() {
 			return {

@@ -9,7 +9,7 @@
  * below the field while one types. */
 
 const TITLES = {
-	private_key: _('Private key'), public_key: _('Public key'), preshared_key: _('Preshared key'), listen_port: _('Listen port'),
+	private_key: _('Private key'), clock_bypass: _('Past the tunnel until the clock is right'), public_key: _('Public key'), preshared_key: _('Preshared key'), listen_port: _('Listen port'),
 	addresses: _('IP addresses'), mtu: _('MTU'), fwmark: _('Firewall mark'), ip6prefix: _('Routed IPv6 prefixes'), nohostroute: _('No host routes'),
 	tunlink: _('Uplink interface'), allowed_ips: _('Allowed IPs'), route_allowed_ips: _('Route allowed IPs'), endpoint_host: _('Endpoint host'),
 	endpoint_port: _('Endpoint port'), endpoint: _('Further endpoints'), endpoint_family: _('Address family of endpoints'),
@@ -78,7 +78,7 @@ return baseclass.extend({
 	 * above. */
 	add(section, tab, list, name, notes) {
 		const spec = specOf(list, name);
-		const kind = (spec.type == _('boolean')) ? form.Flag : spec.list ? form.DynamicList : (name == 'endpoint_family') ? form.ListValue : form.Value;
+		const kind = (spec.type == 'boolean') ? form.Flag : spec.list ? form.DynamicList : (name == 'endpoint_family') ? form.ListValue : form.Value;
 		const o = section.taboption(tab, kind, name, this.title(name), spec.help);
 
 		o.optional = true;
@@ -126,7 +126,7 @@ return baseclass.extend({
 		list.forEach(function(spec) {
 			const there = section.children.some(function(o) { return o.option == spec.name });
 
-			if (!there && !spec.netifd)
+			if (!there)
 				self.add(section, tab, list, spec.name).modalonly = true;
 		});
 	}

@@ -173,7 +173,13 @@ return baseclass.extend({
 
 					if (element)
 						element.setValue(wanted.interface[name]);
-					else if (name != 'public_key')
+
+					/* A field that is not shown takes its option along: LuCI before
+					 * 25.12 shows search domains only with peerdns off. */
+					if (o)
+						o.retain = true;
+
+					if (name != 'public_key')
 						assign(s.section, { [name]: wanted.interface[name] });
 				}
 

@@ -209,7 +209,7 @@ return baseclass.extend({
 	},
 
 	grid(ss, s, writable, importPeer) {
-		let fresh = false;
+		let fresh = false, added = null;
 
 		ss.anonymous = true;
 		ss.addremove = true;
@@ -250,6 +250,7 @@ return baseclass.extend({
 				const proposed = nextAddresses(s, section_id);
 
 				fresh = false;
+				added = uci.get('network', section_id);
 
 				if (proposed.length)
 					uci.set('network', section_id, 'allowed_ips', proposed);
@@ -257,7 +258,14 @@ return baseclass.extend({
 				uci.set('network', section_id, 'route_allowed_ips', '1');
 			}
 
-			return Object.getPrototypeOf(this).renderMoreOptionsModal.apply(this, arguments);
+			/* Opening the dialog saves what lies behind it, and with that the peer gets
+			 * its name; LuCI would take one that is dismissed away by the one before. */
+			return Object.getPrototypeOf(this).renderMoreOptionsModal.apply(this, arguments).then(L.bind(function() {
+				if (added && this.map.addedSection)
+					this.map.addedSection = added['.name'];
+
+				added = null;
+			}, this));
 		};
 	},
 

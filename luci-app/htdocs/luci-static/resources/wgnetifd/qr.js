@@ -1,13 +1,12 @@
 'use strict';
 'require baseclass';
-'require uqr';
 'require wgnetifd.format as format';
 
 /* A configuration as a picture to scan, as text to edit, and as a file. */
 
-/* picture draws a text as QR code. The library returns markup of nothing but
- * numbers; it is read as an image, never as HTML. */
-function picture(text) {
+/* picture draws a text as QR code with LuCI's library. That returns markup of
+ * nothing but numbers; it is read as an image, never as HTML. */
+function picture(uqr, text) {
 	const svg = uqr.renderSVG(text, { pixelSize: 4, border: 4 });
 	const node = document.importNode(new DOMParser().parseFromString(svg, 'image/svg+xml').documentElement, true);
 
@@ -21,8 +20,6 @@ function picture(text) {
 }
 
 return baseclass.extend({
-	picture: picture,
-
 	/* download hands a text over as a file. It never is part of a URL that leaves
 	 * the browser: a blob's address is a number. */
 	download(name, text) {
@@ -46,16 +43,25 @@ return baseclass.extend({
 			'aria-label': _('Configuration')
 		});
 
-		const draw = function() {
+		const show = function(node) {
 			while (code.firstChild)
 				code.removeChild(code.firstChild);
 
-			try {
-				code.appendChild(picture(area.value));
-			}
-			catch (e) {
-				code.appendChild(E('em', [ _('This is too long for a QR code; save the file instead.') ]));
-			}
+			code.appendChild(node);
+		};
+
+		/* The library is loaded when it is needed, and only here is it missed. */
+		const draw = function() {
+			return L.require('uqr').then(function(uqr) {
+				try {
+					show(picture(uqr, area.value));
+				}
+				catch (e) {
+					show(E('em', [ _('This is too long for a QR code; save the file instead.') ]));
+				}
+			}, function() {
+				show(E('em', [ _('LuCI\'s library for QR codes is not installed (luci-lib-uqr); save the file instead.') ]));
+			});
 		};
 
 		area.value = text;
