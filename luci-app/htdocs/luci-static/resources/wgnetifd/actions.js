@@ -1,0 +1,127 @@
+'use strict';
+'require baseclass';
+'require ui';
+'require wgnetifd.backend as backend';
+'require wgnetifd.change as change';
+'require wgnetifd.client as client';
+'require wgnetifd.peeredit as peeredit';
+'require wgnetifd.qr as qr';
+
+/* What one can do with a peer on the monitoring page, with the right to write. */
+
+function cancelButton(title) {
+	return E('button', { 'class': 'btn cbi-button', 'click': function(ev) { ev.preventDefault(); ui.hideModal() } }, [ title ]);
+}
+
+/* sectionOf resolves to the section of a peer in the configuration, by its key
+ * where it has one: the numbers of sections without names change. */
+function sectionOf(peer) {
+	const type = 'wireguard_%s'.format(peer.interface);
+	const byName = change.section('network', peer.section);
+
+	return byName.then(function(s) {
+		if (s && s['.type'] == type && (!peer.public_key || s.public_key == peer.public_key))
+			return s;
+
+		return peer.public_key ? change.sections('network', type, { public_key: peer.public_key }).then(function(all) { return all[0] || null }) : null;
+	}).then(function(s) {
+		if (!s)
+			throw new Error(_('The peer is not in the configuration any more.'));
+
+		return s;
+	});
+}
+
+/* also asks before changes that the person made elsewhere are applied with ours;
+ * it resolves to whether to go on. */
+function also() {
+	return change.pending().then(function(files) {
+		if (!files.length)
+			return true;
+
+		return new Promise(function(resolve) {
+			const answer = function(yes) {
+				return function(ev) {
+					ev.preventDefault();
+					ui.hideModal();
+					resolve(yes);
+				};
+			};
+
+			ui.showModal(_('Unsaved changes'), [
+				E('p', [ _('Changes that you made before are not applied yet (%s). They are applied together with this one.').format(files.join(', ')) ]),
+				E('div', { 'class': 'button-row right' }, [
+					E('button', { 'class': 'btn cbi-button', 'click': answer(false) }, [ _('Cancel') ]), ' ',
+					E('button', { 'class': 'btn cbi-button cbi-button-apply important', 'click': answer(true) }, [ _('Apply all of them') ])
+				])
+			]);
+		});
+	});
+}
+
+/* reloaded has the daemon apply the configuration now, and resolves to what it
+ * refused, as sentences. Without the daemon the change waits for the interface
+ * to be restarted. */
+function reloaded(name) {
+	return backend.reload({ interface: name }).then(function(r) {
+		return (r.error ? [ r.error ] : []).concat((r.refused || []).map(function(p) { return '%s: %s'.format(p.option, p.text) }));
+	}, function(e) {
+		return [ _('Saved, but not in effect yet: %s').format(e.message) ];
+	});
+}
+
+return baseclass.extend({
+	sectionOf: sectionOf,
+	also: also,
+	reloaded: reloaded,
+	cancelButton: cancelButton,
+
+	/* enable switches a peer on or off, now and in the configuration. It resolves
+	 * to sentences on what is left to do; null when the person thought better of
+	 * it. */
+	enable(peer, on) {
+		return Promise.all([ sectionOf(peer), also() ]).then(function(r) {
+			if (!r[1])
+				return null;
+
+			return change.apply([ on
+				? { op: 'remove', config: 'network', section: r[0]['.name'], options: [ 'disabled' ] }
+				: { op: 'set', config: 'network', section: r[0]['.name'], values: { disabled: '1' } }
+			]).then(function() { return reloaded(peer.interface) });
+		});
+	},
+
+	/* resolve looks the name of a peer's endpoint up again. */
+	resolve(peer) {
+		return backend.resolve({ interface: peer.interface, public_key: peer.public_key });
+	},
+
+	/* showCode shows the configuration of a peer's own device.
+	 * iface: the interface as the backend has it. */
+	showCode(peer, iface) {
+		return Promise.all([ sectionOf(peer), change.section('network', peer.interface) ]).then(function(r) {
+			const own = {
+				public_key: iface.public_key,
+				listen_port: (r[1] || {}).listen_port || '',
+				mtu: (r[1] || {}).mtu
+			};
+
+			ui.showModal(_('Configuration of %s').format(peer.name), [
+				E('div', { 'class': 'wgn-dialog' }, [ qr.render(client.text(own, r[0]), peer.name, client.build(own, r[0]).missing) ]),
+				E('div', { 'class': 'button-row right' }, [ cancelButton(_('Close')) ])
+			]);
+		});
+	},
+
+	/* edit opens the form of a peer. saved(sentences) is called when it was
+	 * applied. */
+	edit(peer, saved) {
+		return sectionOf(peer).then(function(s) {
+			peeredit.open(peer, s, function(ops) {
+				return also().then(function(yes) {
+					return yes ? change.apply(ops).then(function() { return reloaded(peer.interface) }).then(saved) : null;
+				});
+			});
+		});
+	}
+});
