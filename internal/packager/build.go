@@ -99,9 +99,6 @@ func (b *builder) open() error {
 	if b.Release != "" {
 		variables = append(variables, "PKG_RELEASE="+b.Release)
 	}
-	if self, err := os.Executable(); err == nil {
-		variables = append(variables, "PO2LMO="+self+" po2lmo")
-	}
 	for n, dir := range recipes {
 		m, err := recipe.Open(filepath.Join(b.Source, dir), filepath.Join(b.Scratch, fmt.Sprint("recipe", n)), variables...)
 		if errors.Is(err, fs.ErrNotExist) && n > 0 {

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/wgnetifd/wgnetifd/internal/packager"
-	"github.com/wgnetifd/wgnetifd/internal/packager/lmo"
 )
 
 const (
@@ -50,8 +49,6 @@ func run(args []string) error {
 		return b.sizes()
 	case "key":
 		return newKeys(*keys)
-	case "po2lmo": // by the Makefile of a translation
-		return po2lmo(flags.Args()[1:])
 	}
 	flags.Usage()
 	return errors.New("say what to do")
@@ -64,21 +61,6 @@ func newKeys(dir string) error {
 	}
 	fmt.Printf("%s: made. Keep it, and to yourself: who has it can sign for your feed.\nopkg's key is %s.\n", dir, k.Opkg.Number)
 	return nil
-}
-
-func po2lmo(args []string) error {
-	if len(args) != 2 {
-		return errors.New("po2lmo: say which catalogue, and where to")
-	}
-	text, err := os.ReadFile(args[0])
-	if err != nil {
-		return err
-	}
-	compiled, err := lmo.Compile(text)
-	if err != nil || compiled == nil {
-		return err
-	}
-	return os.WriteFile(args[1], compiled, 0o644)
 }
 
 type build struct{ keys, out, version, release string }

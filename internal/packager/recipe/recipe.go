@@ -11,11 +11,13 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/wgnetifd/wgnetifd/internal/packager/lmo"
 	"github.com/wgnetifd/wgnetifd/internal/packager/tree"
 )
 
@@ -175,7 +177,29 @@ func (p *Package) Stage(variables ...string) (tree.Tree, error) {
 	if _, err := p.makefile.Run("stage-"+p.Name, variables...); err != nil {
 		return nil, err
 	}
-	return tree.Read(dir)
+	files, err := tree.Read(dir)
+	if err != nil {
+		return nil, err
+	}
+	return translate(files)
+}
+
+// translate compiles the catalogues, which the stub's po2lmo has only copied: what
+// compiles them runs on no other machine than this, and in no other process.
+func translate(files tree.Tree) (out tree.Tree, err error) {
+	for n := range files {
+		e := files[n]
+		if path.Ext(e.Path) == ".lmo" {
+			if e.Data, err = lmo.Compile(e.Data); err != nil {
+				return nil, fmt.Errorf("%s: %w", e.Path, err)
+			}
+			if e.Data == nil { // nothing is translated
+				continue
+			}
+		}
+		out = append(out, e)
+	}
+	return out, nil
 }
 
 // dependencies reads DEPENDS. `+NAME` has OpenWrt's build select the package as

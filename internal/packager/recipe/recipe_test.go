@@ -2,12 +2,14 @@ package recipe
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wgnetifd/wgnetifd/internal/packager/tree"
 	"github.com/wgnetifd/wgnetifd/test/need"
 )
 
@@ -73,6 +75,60 @@ func TestFeed(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantPackage, p, cmp.AllowUnexported(Package{})); diff != "" {
 		t.Errorf("package (-want +got):\n%s", diff)
+	}
+}
+
+// TestLuci: the package of the pages holds whatever is in htdocs and root, and each
+// language in po is a package.
+func TestLuci(t *testing.T) {
+	m := open(t, "luci-app")
+	packages, err := m.Packages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	languages, err := filepath.Glob(filepath.Join(m.dir, "po/*/*.po"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(packages) != 1+len(languages) {
+		t.Errorf("%d packages, and %d languages", len(packages), len(languages))
+	}
+	for _, p := range packages {
+		files, err := p.Stage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lang, ok := strings.CutPrefix(p.Name, "luci-i18n-wgnetifd-"); ok {
+			want := []string{
+				"-rw-r--r-- /etc/uci-defaults/luci-i18n-wgnetifd-" + lang,
+				"-rw-r--r-- /usr/lib/lua/luci/i18n/wgnetifd." + lang + ".lmo",
+			}
+			if diff := cmp.Diff(want, files.Lines()); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", p.Name, diff)
+			}
+			continue
+		}
+		var want tree.Tree
+		for dir, to := range map[string]string{"htdocs": "www", "root": ""} {
+			part, err := tree.Read(filepath.Join(m.dir, dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range part {
+				e.Path = path.Join(to, e.Path)
+				want = append(want, e)
+			}
+		}
+		want.Sort()
+		if diff := cmp.Diff(want.Lines(), files.Lines()); diff != "" {
+			t.Errorf("%s (-checkout +package):\n%s", p.Name, diff)
+		}
+		if link := files.Find("usr/libexec/rpcd/luci.wireguard"); link == nil || link.Target != "/usr/sbin/wgnetifd" {
+			t.Errorf("%s: the backend of the pages is %v", p.Name, link)
+		}
+		if diff := cmp.Diff([]string{"luci-proto-wireguard"}, p.Conflicts); diff != "" {
+			t.Errorf("%s conflicts (-want +got):\n%s", p.Name, diff)
+		}
 	}
 }
 

@@ -55,7 +55,10 @@ define Package/$(PKG_NAME)/postinst
 endef
 endif
 
-# $(call LuciTranslation,CODE,FOLDER): PO2LMO compiles a catalogue.
+# po2lmo of LuCI compiles a catalogue; here the packager does that, of the copy.
+PO2LMO:=cp
+
+# $(call LuciTranslation,CODE,FOLDER)
 define LuciTranslation
 define Package/luci-i18n-$(LUCI_BASENAME)-$(1)
   SECTION:=luci
@@ -80,7 +83,10 @@ endef
 STUB_PACKAGES+=luci-i18n-$(LUCI_BASENAME)-$(1)
 endef
 
+# LuCI's file passes over a folder that it has no language for; here a translation
+# must not get lost.
 STUB_PACKAGES:=$(PKG_NAME)
-$(foreach lang,$(LUCI_LANGUAGES),$(if $(LUCI_LANG.$(lang)),\
-	$(eval $(call LuciTranslation,$(firstword $(LUCI_LC_ALIAS.$(lang)) $(lang)),$(lang)))))
+$(foreach lang,$(LUCI_LANGUAGES),\
+	$(if $(LUCI_LANG.$(lang)),,$(error po/$(lang): give the stub's luci.mk the name of this language, as in LuCI's own luci.mk))\
+	$(eval $(call LuciTranslation,$(firstword $(LUCI_LC_ALIAS.$(lang)) $(lang)),$(lang))))
 $(foreach pkg,$(STUB_PACKAGES),$(eval $(call BuildPackage,$(pkg))))
