@@ -64,14 +64,14 @@ func tables() string {
 func table(b *strings.Builder, title string, specs []schema.Spec) {
 	fmt.Fprintf(b, "\n**%s**\n\n| option | value | default | what it does |\n|---|---|---|---|\n", title)
 	for _, s := range specs {
-		if s.Daemon {
-			continue // there is none yet
-		}
-		kind := s.Type
+		kind, help := s.Type, s.Help
 		if s.List {
 			kind = "list of " + kind
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", s.Name, cell(kind), cell(s.Default), cell(s.Help))
+		if s.Daemon {
+			help += " The daemon does this."
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", s.Name, cell(kind), cell(s.Default), cell(help))
 	}
 }
 

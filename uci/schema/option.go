@@ -18,8 +18,9 @@ type Spec struct {
 	// Netifd is set for options that netifd itself reads and acts on. They are
 	// read here only as far as routes and `wgnetifd up` need them.
 	Netifd bool
-	// Daemon is set for options that only a running daemon acts on. They are checked
-	// already, and documented when there is one.
+	// Daemon is set for options that take a running daemon: without one they are
+	// checked and have no effect, but that setup takes the first endpoint of a peer
+	// that has an address at all.
 	Daemon bool
 }
 
