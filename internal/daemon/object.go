@@ -224,7 +224,10 @@ func (k *keeper) resolve(now time.Time, only schema.Key) (n int) {
 	return n
 }
 
-var errNoHistory = errors.New("there is no history of that")
+var (
+	errNoHistory = errors.New("there is no history of that")
+	errWatched   = errors.New("too many are watched by the second already, ask again in half a minute")
+)
 
 func (d *Daemon) callHistory(_ context.Context, args blobmsg.Table) (blobmsg.Table, error) {
 	iface, err := status.Word(args, "interface")
@@ -253,7 +256,9 @@ func (d *Daemon) callHistory(_ context.Context, args blobmsg.Table) (blobmsg.Tab
 		if !d.history.Watched(now, iface) {
 			defer k.post(func(in *inbox) { in.look = true })
 		}
-		d.history.Watch(now, iface, key)
+		if !d.history.Watch(now, iface, key) {
+			return nil, errWatched
+		}
 		if series, ok = d.history.Seconds(now, iface, key); !ok {
 			series, ok = history.Series{Start: now, Step: time.Second}, true
 		}

@@ -314,8 +314,11 @@ const (
 	wantedStep = 5 * time.Second
 	// listenStep is how often while somebody listens to changes of states.
 	listenStep = 10 * time.Second
-	// watchStep is how often while somebody looks at seconds.
-	watchStep = time.Second
+	// watchStep is how often while somebody looks at seconds; where reading takes
+	// long, less often, and no less than watchLeast: what moved in more than five
+	// seconds the history can put nowhere.
+	watchStep  = time.Second
+	watchLeast = 4 * time.Second
 	// shortStep is the least time between two readings.
 	shortStep = 100 * time.Millisecond
 	// retryStep is when a device that could not be read is read again.
@@ -358,7 +361,7 @@ func (k *keeper) due(now time.Time) time.Time {
 	}
 	at := k.read.Add(max(step, restShare*k.cost))
 	if k.d.history.Watched(now, k.name) {
-		at = k.read.Add(max(watchStep, hasteShare*k.cost))
+		at = k.read.Add(min(max(watchStep, hasteShare*k.cost), watchLeast))
 	}
 	if !next.IsZero() {
 		next = latest(next, k.read.Add(max(shortStep, hasteShare*k.cost)))
