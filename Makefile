@@ -103,6 +103,20 @@ test: test-race test-big-endian test-arch test-kernel test-router ## all tests: 
 test-race: setup
 	$(call go-test,CGO_ENABLED=1,-race ./...)
 
+# What the tests of LuCI's pages and eslint take from npm, at the versions of the
+# lock file. npm writes the file that stands for it here when it is done.
+NODE_MODULES := test/luci/node_modules/.package-lock.json
+
+$(NODE_MODULES): test/luci/package.json test/luci/package-lock.json | setup
+	cd test/luci && npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: test-luci
+test-luci: setup build $(NODE_MODULES) ## LuCI's pages, in Chromium; with LUCI_ROOT=DIR on LuCI's own modules
+	go build -o bin/luci-serve ./test/luci/serve
+	@mkdir -p bin; rm -f bin/$@.skipped
+	@WGNETIFD_SKIP_LOG='$(CURDIR)/bin/$@.skipped' test/luci/run
+
 .PHONY: test-big-endian
 test-big-endian: setup
 	$(call go-test,$(BIG_ENDIAN),-exec qemu-mips-static -skip "$(BIG_ENDIAN_SKIP)" $(BIG_ENDIAN_PACKAGES))
@@ -198,7 +212,7 @@ fmt: ## format the Go files
 	$(GOFUMPT) -w .
 
 .PHONY: lint
-lint: lint-gofumpt lint-vet lint-staticcheck lint-shellcheck lint-skip ## all checks of the source
+lint: lint-gofumpt lint-vet lint-staticcheck lint-shellcheck lint-js lint-skip ## all checks of the source
 
 .PHONY: lint-gofumpt
 lint-gofumpt:
@@ -222,6 +236,11 @@ lint-shellcheck: setup
 	printf '%s\n' $(SHELLCHECK_MIN) "$$have" | sort -V -C || \
 		{ echo "lint: shellcheck $$have is older than $(SHELLCHECK_MIN)" >&2; exit 1; }
 	shellcheck $$(grep -rlE --exclude-dir=testdata '^#!.*\b(ba|da)?sh\b' .ci scripts test)
+
+# eslint takes the folder that it is started in for the root of its patterns.
+.PHONY: lint-js
+lint-js: $(NODE_MODULES)
+	test/luci/node_modules/.bin/eslint --max-warnings 0 --config test/luci/eslint.config.mjs luci-app test/luci
 
 # A skip that CI cannot forbid is a test that nobody misses.
 .PHONY: lint-skip

@@ -2,6 +2,9 @@ module github.com/wgnetifd/wgnetifd
 
 go 1.26.0
 
+// npm's packages for the tests in the browser: one of them brings Go files.
+ignore ./test/luci/node_modules
+
 require (
 	github.com/godbus/dbus/v5 v5.2.4
 	github.com/google/go-cmp v0.7.0
