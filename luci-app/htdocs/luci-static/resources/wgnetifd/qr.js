@@ -10,7 +10,10 @@ function picture(uqr, text) {
 	const svg = uqr.renderSVG(text, { pixelSize: 4, border: 4 });
 	const node = document.importNode(new DOMParser().parseFromString(svg, 'image/svg+xml').documentElement, true);
 
-	node.setAttribute('viewBox', '0 0 %d %d'.format(node.getAttribute('width'), node.getAttribute('height')));
+	/* LuCI's copy of the library writes sizes, newer ones write a box. */
+	if (!node.hasAttribute('viewBox'))
+		node.setAttribute('viewBox', '0 0 %d %d'.format(node.getAttribute('width'), node.getAttribute('height')));
+
 	node.setAttribute('role', 'img');
 	node.setAttribute('aria-label', _('QR code of the configuration'));
 	node.removeAttribute('width');
