@@ -1,6 +1,7 @@
 package packager
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,6 +49,7 @@ func ipkOf(p *recipe.Package, arch string, files tree.Tree, epoch int64) *ipk.Pa
 		{Name: "Conflicts", Value: strings.Join(p.Conflicts, ", ")},
 		{Name: "Provides", Value: strings.Join(p.Provides, ", ")},
 		{Name: "Replaces", Value: strings.Join(p.Replaces, ", ")},
+		{Name: "Recommends", Value: strings.Join(p.Recommends, ", ")},
 		{Name: "Suggests", Value: strings.Join(p.Suggests, ", ")},
 		{Name: "SourceName", Value: p.SourceName},
 		{Name: "License", Value: p.License},
@@ -83,7 +85,9 @@ func apkOf(p *recipe.Package, arch string, files tree.Tree, epoch int64) *apk.Pa
 	out := &apk.Package{
 		Name: p.Name, Version: p.Version, Arch: arch,
 		Description: p.Description, License: p.License, Origin: p.SourceName, Maintainer: p.Maintainer, URL: p.URL,
-		Depends: p.Depends,
+		// apk knows no recommendations. The releases that have apk have what we
+		// recommend, and it takes away what nobody depends on any more.
+		Depends: slices.Concat(p.Depends, p.Recommends),
 		Tags:    []string{"openwrt:section=" + p.Section},
 		Scripts: apkScripts(p),
 		Files:   append(tree.Tree{}, files...),

@@ -40,7 +40,7 @@ type Control []Field
 // besides. Installed-Size is filled in by Write, Filename, Size and SHA256sum by
 // the index.
 var fieldOrder = []string{
-	"Package", "Version", "Depends", "Conflicts", "Provides", "Replaces", "Suggests", "Alternatives",
+	"Package", "Version", "Depends", "Conflicts", "Provides", "Replaces", "Recommends", "Suggests", "Alternatives",
 	"Source", "SourceName", "License", "LicenseFiles", "Section", "SourceDateEpoch", "URL", "Maintainer",
 	"Architecture", "Installed-Size", "Filename", "Size", "SHA256sum", "Description",
 }
@@ -140,7 +140,7 @@ func (c Control) check() error {
 		{name, false, []string{"Package", "Architecture", "Section"}},
 		{version, false, []string{"Version"}},
 		{number, false, []string{"Installed-Size", "Size", "SourceDateEpoch"}},
-		{depend, true, []string{"Depends", "Conflicts", "Provides", "Replaces", "Suggests"}},
+		{depend, true, []string{"Depends", "Conflicts", "Provides", "Replaces", "Recommends", "Suggests"}},
 	}
 	for _, r := range rules {
 		for _, f := range r.fields {

@@ -37,8 +37,9 @@ type Package struct {
 	URL         string
 	Maintainer  string
 	SourceName  string
-	// Depends, Conflicts, Provides, Replaces and Suggests are names of packages.
-	Depends, Conflicts, Provides, Replaces, Suggests []string
+	// Depends, Conflicts, Provides, Replaces and Suggests are names of packages, and
+	// so are Recommends, which are installed as well where they are to be had.
+	Depends, Conflicts, Provides, Replaces, Recommends, Suggests []string
 	// Conffiles are files that a user edits: kept by upgrades.
 	Conffiles []string
 	// Scripts by opkg's names: preinst, postinst, prerm, postrm.
@@ -149,6 +150,7 @@ func (m *Makefile) read(name string) (*Package, error) {
 		Conflicts:   strings.Fields(fields["CONFLICTS"]),
 		Provides:    strings.Fields(fields["PROVIDES"]),
 		Replaces:    strings.Fields(fields["REPLACES"]),
+		Recommends:  strings.Fields(fields["RECOMMENDS"]),
 		Suggests:    strings.Fields(fields["SUGGESTS"]),
 		Conffiles:   strings.Fields(fields["conffiles"]),
 		Scripts:     map[string]string{},
@@ -234,7 +236,7 @@ func (p *Package) check() error {
 	if !validVersion.MatchString(p.Version) {
 		return fmt.Errorf("the version %q is not one that opkg and apk both compare", p.Version)
 	}
-	for _, list := range [][]string{p.Depends, p.Conflicts, p.Provides, p.Replaces, p.Suggests} {
+	for _, list := range [][]string{p.Depends, p.Conflicts, p.Provides, p.Replaces, p.Recommends, p.Suggests} {
 		for _, name := range list {
 			if !validName.MatchString(name) {
 				return fmt.Errorf("%q is not the name of a package", name)

@@ -71,7 +71,7 @@ func TestFeed(t *testing.T) {
 		Maintainer: "The wgnetifd authors <wgnetifd@users.noreply.github.com>",
 		Depends:    []string{"kmod-wireguard"}, Suggests: []string{"wireguard-tools"},
 		Conflicts: []string{"rpcd-mod-wireguard"}, Provides: []string{"rpcd-mod-wireguard"},
-		Replaces: []string{"rpcd-mod-wireguard"}, Conffiles: []string{},
+		Replaces: []string{"rpcd-mod-wireguard"}, Conffiles: []string{}, Recommends: []string{},
 	}
 	if diff := cmp.Diff(wantPackage, p, cmp.AllowUnexported(Package{})); diff != "" {
 		t.Errorf("package (-want +got):\n%s", diff)
