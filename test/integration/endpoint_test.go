@@ -1,0 +1,298 @@
+package integration
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+
+	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
+	"github.com/wgnetifd/wgnetifd/test/router"
+)
+
+// Addresses on the cable between us and far. Nobody has those that are dead.
+const (
+	live, live6 = "192.0.2.2", "2001:db8::2"
+	dead, dead6 = "192.0.2.99", "2001:db8::99"
+	other6      = "2001:db8::98"
+)
+
+// endpointPeer is the section of a peer that addFarPeer makes the far end of, by the
+// same number, and that something is always sent to. The host is in quotes or not at
+// all.
+func endpointPeer(name string, n int, host, more string) string {
+	if host != "" {
+		more = fmt.Sprintf("\toption endpoint_host '%s'\n\toption endpoint_port '%d'\n", host, farPort+n) + more
+	}
+	return peerSection(name, them+n, fmt.Sprintf("\tlist allowed_ips '10.0.1.%d/32'\n\toption persistent_keepalive '5'\n", n)+more)
+}
+
+// uplinks gives the router default routes over the cable.
+func (l *lab) uplinks() {
+	l.AddRoute("0.0.0.0/0", live, "wan")
+	l.AddRoute("::/0", live6, "wan")
+}
+
+// at is an endpoint of the far end of peer n.
+func at(address string, n int) string {
+	return netip.AddrPortFrom(netip.MustParseAddr(address), uint16(farPort+n)).String()
+}
+
+// awaitEndpoint waits until the device has an endpoint for a peer.
+func (l *lab) awaitEndpoint(n int, want string) {
+	l.t.Helper()
+	var got string
+	for deadline := time.Now().Add(2 * patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if e := l.peerOf("wg0", them+n).Endpoint; e != nil {
+			if got = e.String(); got == want {
+				return
+			}
+		}
+	}
+	l.t.Fatalf("peer %d has the endpoint %q, not %s: %+v", n, got, want, l.daemonPeer(them+n))
+}
+
+// awaitConnected waits until a peer has had a handshake at an endpoint.
+func (l *lab) awaitConnected(n int, want string) peerState {
+	l.t.Helper()
+	return l.awaitPeer(them+n, "connected at "+want, func(p peerState) bool {
+		return p.State == "connected" && p.Endpoint == want
+	})
+}
+
+// candidates returns the addresses that the daemon has for the first endpoint.
+func (p *peerState) candidates() []string {
+	if len(p.Candidates) == 0 {
+		return nil
+	}
+	return p.Candidates[0].Addresses
+}
+
+// awaitCandidates waits until the daemon has candidates for a peer, and returns them.
+func (l *lab) awaitCandidates(n int) []string {
+	l.t.Helper()
+	p := l.awaitPeer(them+n, "found", func(p peerState) bool { return len(p.candidates()) > 0 })
+	return p.candidates()
+}
+
+// awaitHandshake waits until the device has seen a handshake of a peer.
+func (l *lab) awaitHandshake(n int) {
+	l.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if !l.peerOf("wg0", them+n).LastHandshakeTime.IsZero() {
+			return
+		}
+	}
+	l.t.Errorf("peer %d has no handshake", n)
+}
+
+// The peers of TestEndpointsHeal.
+const (
+	pGood = iota + 1
+	pPoisoned
+	pSecond
+	pFamilies
+	pList
+	pThousand
+	pHanging
+	pGone
+	pBroken
+	pBlocked
+)
+
+// thousand is what thousand.example has: more addresses than anybody needs, the
+// second of which is right.
+func thousand() []string {
+	list := []string{dead, live}
+	for n := len(list); n < 1000; n++ {
+		list = append(list, fmt.Sprintf("198.51.%d.%d", 100+n/250, 1+n%250))
+	}
+	return list
+}
+
+// TestEndpointsHeal: the daemon finds for each peer where it answers, whatever is
+// wrong with the others: dead addresses give way, in the order of RFC 8305, and what
+// is wrong with names is told. Then come other name servers, and then none.
+func TestEndpointsHeal(t *testing.T) {
+	l := newLab(t, ifaceSection("")+
+		endpointPeer("hanging", pHanging, "hanging.example", "")+
+		endpointPeer("gone", pGone, "gone.example", "")+
+		endpointPeer("broken", pBroken, "broken.example", "")+
+		endpointPeer("blocked", pBlocked, "blocked.example", "")+
+		endpointPeer("thousand", pThousand, "thousand.example", "")+
+		endpointPeer("good", pGood, "good.example", "")+
+		endpointPeer("poisoned", pPoisoned, "poisoned.example", "")+
+		endpointPeer("second", pSecond, "second.example", "")+
+		endpointPeer("families", pFamilies, "families.example", "")+
+		endpointPeer("list", pList, dead, fmt.Sprintf("\tlist endpoint 'second.example:%d'\n", farPort+pList)))
+	for _, n := range []int{pGood, pPoisoned, pSecond, pFamilies, pList, pThousand, pHanging} {
+		addFarPeer(l, n)
+	}
+	l.uplinks()
+	first, next := l.startNameServer("127.0.0.1"), l.startNameServer("127.0.0.2")
+	for _, s := range []*dnsServer{first, next} {
+		s.put("good.example", live)
+		s.set("poisoned.example", dnsName{addrs: addrsOf(live), before: wrongAnswers})
+		s.put("second.example", dead, live)
+		s.put("families.example", live, dead, dead6, other6)
+		s.put("thousand.example", thousand()...)
+		s.put("gone.example")
+		s.set("broken.example", dnsName{code: dnsmessage.RCodeServerFailure})
+		s.put("blocked.example", "0.0.0.0")
+	}
+	next.put("hanging.example", live)
+	l.replaceResolvConf("127.0.0.1")
+	l.Start()
+	l.AwaitUp("wg0")
+	l.awaitHandlers()
+	d := l.StartDaemon()
+
+	l.checkNobodyWaits()
+	l.checkCandidates()
+	l.checkNamesToldOf()
+	l.replaceResolvConf("127.0.0.2")
+	l.awaitConnected(pHanging, at(live, pHanging))
+	l.checkNextAddresses()
+	if t.Failed() {
+		return
+	}
+	d.Stop()
+	first.silence()
+	next.silence()
+	l.checkWithoutNameServer()
+}
+
+// checkNobodyWaits: names that are found do not wait for one that nobody answers
+// for, and what comes before an answer is not believed.
+func (l *lab) checkNobodyWaits() {
+	l.t.Helper()
+	l.awaitConnected(pGood, at(live, pGood))
+	l.awaitConnected(pPoisoned, at(live, pPoisoned))
+	if p := l.daemonPeer(them + pHanging); p.State != "unresolved" || p.Reason != "resolving" {
+		l.t.Errorf("what hangs is over already: %+v", p)
+	}
+	equal(l.t, "candidates behind wrong answers", l.awaitCandidates(pPoisoned), []string{live})
+}
+
+// checkCandidates: their order, their number, and that the first of them is used.
+func (l *lab) checkCandidates() {
+	l.t.Helper()
+	equal(l.t, "candidates of two families", l.awaitCandidates(pFamilies), []string{dead6, live, other6, dead})
+	equal(l.t, "candidates of one", l.awaitCandidates(pSecond), []string{dead, live})
+	equal(l.t, "candidates of a thousand", l.awaitCandidates(pThousand), thousand()[:16])
+	equal(l.t, "endpoint before it gives way", l.peerOf("wg0", them+pFamilies).Endpoint.String(), at(dead6, pFamilies))
+}
+
+// checkNamesToldOf: what is wrong with a name is told.
+func (l *lab) checkNamesToldOf() {
+	l.t.Helper()
+	for n, text := range map[int]string{
+		pGone: "there is no such name", pBroken: "server misbehaving", pBlocked: "the answer is 0.0.0.0, which no peer can have",
+	} {
+		p := l.awaitPeer(them+n, "not found", func(p peerState) bool { return p.Reason == "no-address" })
+		if p.State != "unresolved" || !strings.Contains(p.Detail, text) {
+			l.t.Errorf("peer %d: %+v, want %q", n, p, text)
+		}
+	}
+	if p := l.daemonPeer(them + pList); p.State != "connecting" || p.Reason == "resolving" {
+		l.t.Errorf("the peer at an address: %+v", p)
+	}
+}
+
+// checkNextAddresses: what is dead has given way to what answers.
+func (l *lab) checkNextAddresses() {
+	l.t.Helper()
+	for _, n := range []int{pSecond, pFamilies, pThousand} {
+		if p := l.awaitConnected(n, at(live, n)); p.Reason != "" {
+			l.t.Errorf("peer %d: %+v", n, p)
+		}
+	}
+	p := l.awaitConnected(pList, at(live, pList))
+	equal(l.t, "reason of the one on its second endpoint", p.Reason, "failed-over")
+	if len(p.Candidates) != 2 || p.Candidates[0].InUse || !p.Candidates[1].InUse {
+		l.t.Errorf("its endpoints: %+v", p.Candidates)
+	}
+}
+
+// checkWithoutNameServer: a setup that nobody answers begins where peers answered
+// last, at once, and so does a daemon.
+func (l *lab) checkWithoutNameServer() {
+	l.t.Helper()
+	l.Tell("wg0", "down")
+	l.AwaitDown("wg0")
+	l.Tell("wg0", "up")
+	l.AwaitUp("wg0")
+	known := []int{pGood, pPoisoned, pSecond, pFamilies, pThousand, pHanging}
+	for _, n := range known {
+		if e := l.peerOf("wg0", them+n).Endpoint; e == nil || e.String() != at(live, n) {
+			l.t.Errorf("endpoint of peer %d right after setup: %v", n, e)
+		}
+	}
+	for _, n := range known {
+		l.awaitHandshake(n)
+	}
+	l.StartDaemon()
+	for _, n := range known {
+		l.awaitConnected(n, at(live, n))
+	}
+}
+
+// TestRoamingIsLeftAlone: where a peer has moved to, no reload, look-up, change of
+// uplink or other daemon takes it back from while it works there.
+func TestRoamingIsLeftAlone(t *testing.T) {
+	const n = 1
+	l := newLab(t, ifaceSection("")+endpointPeer("far", n, "far.example", ""))
+	addFarPeer(l, n)
+	l.uplinks()
+	names := l.startNameServer("127.0.0.1")
+	names.put("far.example", live)
+	l.replaceResolvConf("127.0.0.1")
+	l.Start()
+	l.AwaitUp("wg0")
+	d := l.StartDaemon()
+	l.awaitConnected(n, at(live, n))
+
+	// Far sends from another port, as when the NAT in front of it forgot it.
+	port, keepalive := 40000, time.Second
+	away := netip.AddrPortFrom(netip.MustParseAddr(live), uint16(port)).String()
+	router.Configure(t, l.far, fmt.Sprintf("wgf%d", n), wgtypes.Config{ListenPort: &port, Peers: []wgtypes.PeerConfig{{
+		PublicKey: public(us), UpdateOnly: true, PersistentKeepaliveInterval: &keepalive,
+	}}})
+	roamed := func(what string) {
+		t.Helper()
+		l.awaitPeer(them+n, "roamed "+what, func(p peerState) bool {
+			return p.State == "connected" && p.Reason == "roamed" && p.Endpoint == away
+		})
+	}
+	roamed("")
+	asked := names.questions("far.example")
+	l.reloadDaemon()
+	if _, err := l.Call("wireguard", "resolve", blobmsg.Table{}); err != nil {
+		t.Fatal(err)
+	}
+	for begin := time.Now(); names.questions("far.example") == asked; time.Sleep(10 * time.Millisecond) {
+		if time.Since(begin) > patience {
+			t.Fatal("the name was not looked up")
+		}
+	}
+	roamed("after a look-up")
+	asked = names.questions("far.example")
+	// It is told apart from the route before by its metric.
+	l.addDefault(5)
+	for begin := time.Now(); names.questions("far.example") == asked; time.Sleep(10 * time.Millisecond) {
+		if time.Since(begin) > patience {
+			t.Fatal("the name was not looked up for another uplink")
+		}
+	}
+	roamed("after a change of uplink")
+	d.Kill()
+	l.StartDaemon()
+	roamed("with another daemon")
+	if e := l.peerOf("wg0", them+n).Endpoint; e.String() != away {
+		t.Errorf("the endpoint is %v", e)
+	}
+}
