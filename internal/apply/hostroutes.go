@@ -71,7 +71,7 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 	for _, k := range table {
 		// Routes of allowed IPs can be ours as well.
 		if k.Protocol == rtnl.Protocol && k.Dst.IsSingleIP() && k.Device != r.Conf.Name {
-			have = append(have, plan.HostRoute{Dst: k.Dst.Addr(), Gateway: k.Gateway, Device: k.Device})
+			have = append(have, plan.HostRoute{Dst: k.Dst.Addr(), Gateway: k.Gateway, Device: k.Device, OnLink: k.OnLink})
 		}
 	}
 	uplinks := uplinksOf(table)
@@ -84,7 +84,7 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 		uplink = &device
 	}
 	want, r.lost = plan.HostRoutes(endpoints, r.Conf.Name, tunnel, uplinks, uplink)
-	want = append(want, r.keepLost(have, uplink)...)
+	want = append(want, r.keepLost(table, have, uplink)...)
 	return want, have, true
 }
 
@@ -92,7 +92,7 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 func uplinksOf(table []rtnl.Route) (uplinks []plan.Uplink) {
 	for _, k := range table {
 		if k.Protocol != rtnl.Protocol {
-			uplinks = append(uplinks, plan.Uplink{Dst: k.Dst, Gateway: k.Gateway, Device: k.Device, Metric: k.Metric})
+			uplinks = append(uplinks, plan.Uplink{Dst: k.Dst, Gateway: k.Gateway, Device: k.Device, Metric: k.Metric, OnLink: k.OnLink})
 		}
 	}
 	return uplinks
@@ -104,13 +104,21 @@ func uplinksOf(table []rtnl.Route) (uplinks []plan.Uplink) {
 // place, or the tunnel itself as another handler made it before
 // (openwrt/openwrt#20511). What was planned by that route has to stay. A route
 // whose link went down is not in have: the kernel dropped it.
-func (r *Run) keepLost(have []plan.HostRoute, uplink *string) (keep []plan.HostRoute) {
+//
+// The daemon sees uplinks go and come, and keeps none but what the tunnel itself
+// has taken the uplink's route away from: a route to a gateway that nothing else
+// leads to any more is in the way of the next uplink.
+func (r *Run) keepLost(table []rtnl.Route, have []plan.HostRoute, uplink *string) (keep []plan.HostRoute) {
 	if len(r.lost) == 0 {
 		return nil
 	}
+	stays := func(netip.Addr) bool { return true }
+	if r.live {
+		stays = r.ousted(table)
+	}
 	ways := make(map[netip.Addr]plan.HostRoute, len(have))
 	for _, h := range have {
-		if uplink == nil || h.Device == *uplink {
+		if (uplink == nil || h.Device == *uplink) && stays(h.Dst) {
 			ways[h.Dst] = h
 		}
 	}
@@ -122,6 +130,20 @@ func (r *Run) keepLost(have []plan.HostRoute, uplink *string) (keep []plan.HostR
 		return ok
 	})
 	return keep
+}
+
+// ousted returns a function that tells of an address whether the tunnel may have a
+// default route of its family in the place of an uplink's: one that is not planned.
+// Those that are have a metric of their own, or are halves.
+func (r *Run) ousted(table []rtnl.Route) func(netip.Addr) bool {
+	var four, six bool
+	for _, k := range table {
+		if k.Dst.Bits() != 0 || k.Device != r.Conf.Name || slices.Contains(r.Want.Routes, k.Dst) {
+			continue
+		}
+		four, six = four || k.Dst.Addr().Is4(), six || k.Dst.Addr().Is6()
+	}
+	return func(a netip.Addr) bool { return a.Is4() && four || a.Is6() && six }
 }
 
 // mainRoutes returns the tunnel's routes that go into the main table, where
@@ -167,6 +189,7 @@ func route(h plan.HostRoute) rtnl.Route {
 		Dst:      netip.PrefixFrom(h.Dst, h.Dst.BitLen()),
 		Gateway:  h.Gateway,
 		Device:   h.Device,
+		OnLink:   h.OnLink,
 		Protocol: rtnl.Protocol,
 	}
 }

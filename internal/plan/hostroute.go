@@ -11,6 +11,8 @@ type Uplink struct {
 	Gateway netip.Addr // invalid: the destination is on the link itself
 	Device  string
 	Metric  uint32
+	// OnLink: no address of the device says that the gateway is its neighbour.
+	OnLink bool
 }
 
 // HostRoute leads to one endpoint past the tunnel.
@@ -18,6 +20,7 @@ type HostRoute struct {
 	Dst     netip.Addr
 	Gateway netip.Addr // invalid: on the link itself
 	Device  string
+	OnLink  bool // as of Uplink
 }
 
 // Swallowed returns those of the endpoints that lie within the tunnel's own
@@ -42,7 +45,8 @@ func Swallowed(endpoints []netip.Addr, tunnelRoutes []netip.Prefix) []netip.Addr
 // tunnel's own routes would swallow, and, where an uplink is named, those that
 // would leave through another device. uplinks are the main table's routes
 // without our own; those through the tunnel's device do not count. uplink is the
-// named uplink's device; nil: any will do.
+// named uplink's device; nil: any will do. A route of somebody else's to an endpoint
+// alone decides, wherever it leads: one of ours would take its place.
 //
 // lost are endpoints that need a host route while no uplink leads to them. The
 // time taken is linear in endpoints and in routes.
@@ -64,7 +68,7 @@ func HostRoutes(endpoints []netip.Addr, tunnel string, tunnelRoutes []netip.Pref
 		_, tunnelBits := swallow.lookup(addr)
 		swallowed := tunnelBits >= 0 && tunnelBits >= nowBits
 		elsewhere := uplink != nil && (nowBits < 0 || now.Device != *uplink)
-		if !swallowed && !elsewhere {
+		if !swallowed && !elsewhere || nowBits == addr.BitLen() {
 			continue
 		}
 		up, bits := wanted.lookup(addr)
@@ -72,7 +76,7 @@ func HostRoutes(endpoints []netip.Addr, tunnel string, tunnelRoutes []netip.Pref
 			lost = append(lost, addr)
 			continue
 		}
-		routes = append(routes, HostRoute{Dst: addr, Gateway: up.Gateway, Device: up.Device})
+		routes = append(routes, HostRoute{Dst: addr, Gateway: up.Gateway, Device: up.Device, OnLink: up.OnLink})
 	}
 	return routes, lost
 }
