@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
@@ -203,11 +204,45 @@ func (u *uciObject) get(ctx context.Context, session string, args blobmsg.Table)
 	if err != nil {
 		return nil, err
 	}
+	name, one := args.String("section")
+	typ, _ := args.String("type")
+	match, _ := args.Table("match")
 	values := blobmsg.Table{}
 	for i, s := range p.Sections {
-		values = append(values, blobmsg.Field{Name: s.Name, Value: sectionTable(s, i)})
+		switch t := sectionTable(s, i); {
+		case one && find(p, name) == s:
+			return blobmsg.Table{{Name: "values", Value: t}}, nil
+		case !one && (typ == "" || s.Type == typ) && matches(s, match):
+			values = append(values, blobmsg.Field{Name: s.Name, Value: t})
+		}
+	}
+	if one {
+		return nil, ubus.StatusNotFound
 	}
 	return blobmsg.Table{{Name: "values", Value: values}}, nil
+}
+
+// find returns a section by its name, or by @TYPE[N]; nil where there is none.
+func find(p *uci.Package, name string) *uci.Section {
+	typ, number, ok := strings.Cut(strings.TrimPrefix(strings.TrimSuffix(name, "]"), "@"), "[")
+	if !ok {
+		return p.Section(name)
+	}
+	n, err := strconv.Atoi(number)
+	if all := p.OfType(typ); err == nil && n >= 0 && n < len(all) {
+		return all[n]
+	}
+	return nil
+}
+
+// matches says whether a section's options have these values.
+func matches(s *uci.Section, match blobmsg.Table) bool {
+	for _, f := range match {
+		if o := s.Option(f.Name); o == nil || o.List || o.Values[0] != word(f.Value) {
+			return false
+		}
+	}
+	return true
 }
 
 // writable returns the file that arguments name, if the session may write it.
