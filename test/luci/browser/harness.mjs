@@ -69,7 +69,8 @@ class Lab {
 		page.session = session;
 		page.urls = [];
 		page.errors = [];
-		page.on('request', (request) => page.urls.push(request.url()));
+		page.bodies = [];
+		page.on('request', (request) => { page.urls.push(request.url()); page.bodies.push(request.postData() ?? ''); });
 		page.on('requestfailed', (request) => page.errors.push(`${request.url()} ${request.postData() ?? ''} ${request.failure().errorText}`));
 		page.on('pageerror', (error) => page.errors.push(`${error.message}\n${error.stack}`));
 		page.on('console', (message) => { if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) page.errors.push(message.text()); });

@@ -2,27 +2,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { loader } from '../load.mjs';
-import { Form, OTHER, PEER, PRIV, PSK, PUB, WG0, apply, quiet, scan } from './form.mjs';
-import { screenshot, start } from './harness.mjs';
+import { FILE, OTHER, PEER, PRIV, PSK, PUB, WG0, apply, editing, peerSection, picture, quiet } from './form.mjs';
+import { start } from './harness.mjs';
 
-const PAGE = 'admin/network/network';
 const options = loader()('wgnetifd.options');
 let lab;
 
 before(async () => { lab = await start(); });
 after(() => lab?.stop());
-
-const peerSection = (key, lines) => `
-config wireguard_wg0
-	option public_key '${key}'
-${lines.map((line) => `\t${line}\n`).join('')}`;
-
-// editing opens the form of wg0.
-async function editing(config, options) {
-	await lab.configure(config);
-	const page = await lab.open(PAGE, options);
-	return { page, form: await Form.edit(page, 'wg0') };
-}
 
 async function config(pattern, message) {
 	const text = await lab.network();
@@ -31,27 +18,29 @@ async function config(pattern, message) {
 }
 
 test('every option of the schema has a field, with the schema\'s help', async () => {
-	const { page, form } = await editing(WG0 + peerSection(PEER, []));
+	const { page, form } = await editing(lab, WG0 + peerSection(PEER, []));
 	for (const { name, help } of options.INTERFACE) {
 		assert.equal(await form.field(name).count(), 1, name);
 		assert.ok((await form.field(name).locator('.cbi-value-description').textContent()).includes(help), name);
 	}
-	await screenshot(page, 'interface-general');
+	await picture(page, 'interface-general');
 	await form.tab('Advanced Settings');
-	await screenshot(page, 'interface-advanced');
+	await picture(page, 'interface-advanced');
 	await form.tab('Peers');
-	await screenshot(page, 'interface-peers');
-	await form.rows().first().locator('button:has-text("Edit")').click();
-	await form.field('endpoint_failback').waitFor({ state: 'attached' });
-	for (const { name } of options.PEER) assert.equal(await form.field(name).count(), 1, name);
-	await screenshot(page, 'peer-general');
-	await form.tab('Advanced settings');
-	await screenshot(page, 'peer-advanced');
+	await picture(page, 'interface-peers');
+	await form.peer();
+	for (const { name, help } of options.PEER) {
+		assert.equal(await form.field(name).count(), 1, name);
+		if (name !== 'disabled') assert.ok((await form.field(name).locator('.cbi-value-description').textContent()).includes(help), name);
+	}
+	await picture(page, 'peer-general');
+	await form.tab('Advanced Settings');
+	await picture(page, 'peer-advanced');
 	quiet(page, PRIV);
 });
 
 test('a new key pair is made, applied, and nowhere in an address', async () => {
-	const { page, form } = await editing(WG0);
+	const { page, form } = await editing(lab, WG0);
 	assert.equal(await form.value('public_key'), PUB);
 	await form.press('Generate new key pair');
 	await page.waitForFunction((old) => document.querySelector('.cbi-value[data-name="public_key"] input').value !== old, PUB);
@@ -78,7 +67,7 @@ async function publicKeyOf(name, page, want) {
 }
 
 test('the public key follows the private one while one types', async () => {
-	const { page, form } = await editing(WG0.replace(`option private_key '${PRIV}'`, 'option disabled \'1\''));
+	const { page, form } = await editing(lab, WG0.replace(`option private_key '${PRIV}'`, 'option disabled \'1\''));
 	assert.equal(await form.value('public_key'), '');
 	await form.fill('private_key', 'nonsense');
 	assert.match(await form.error('private_key'), /44 characters of base64/);
@@ -90,22 +79,22 @@ test('the public key follows the private one while one types', async () => {
 
 // openwrt/luci#8806
 test('a new peer has the next free addresses, IPv4 and IPv6', async () => {
-	const { page, form } = await editing(WG0 + peerSection(PEER, ['list allowed_ips \'10.0.0.2/32\'', 'list allowed_ips \'fd00::2/128\'']));
+	const { page, form } = await editing(lab, WG0 + peerSection(PEER, ['list allowed_ips \'10.0.0.2/32\'', 'list allowed_ips \'fd00::2/128\'']));
 	await form.tab('Peers');
 	await form.press('Add peer');
 	await form.field('endpoint_failback').waitFor({ state: 'attached' });
 	assert.deepEqual(await form.items('allowed_ips'), ['10.0.0.3/32', 'fd00::3/128']);
 	await form.fill('description', 'telephone');
 	await form.press('Generate new key pair');
-	await page.waitForFunction(() => document.querySelectorAll('.cbi-map:not(.hidden) .cbi-value[data-name="private_key"] input')[0].value !== '');
+	await form.generated('private_key');
 	await form.press('Generate preshared key');
-	await page.waitForFunction(() => document.querySelectorAll('.cbi-map:not(.hidden) .cbi-value[data-name="preshared_key"] input')[0].value !== '');
+	await form.generated('preshared_key');
 	const pub = await form.value('public_key');
 	await form.save();
 	await form.rows().nth(1).waitFor();
 	assert.match(await form.rows().nth(1).innerText(), /telephone/);
 	assert.match(await form.rows().nth(1).innerText(), /PSK/);
-	await screenshot(page, 'interface-peers-two');
+	await picture(page, 'interface-peers-two');
 	await form.save();
 	await apply(page);
 	const text = await config(/option description 'telephone'/);
@@ -116,7 +105,7 @@ test('a new peer has the next free addresses, IPv4 and IPv6', async () => {
 });
 
 test('a peer that was not saved leaves nothing', async () => {
-	const { page, form } = await editing(WG0);
+	const { page, form } = await editing(lab, WG0);
 	await form.tab('Peers');
 	await form.press('Add peer');
 	await form.field('endpoint_failback').waitFor({ state: 'attached' });
@@ -130,8 +119,37 @@ test('a peer that was not saved leaves nothing', async () => {
 	await page.close();
 });
 
+test('rows show what a peer has, and are sorted by hand', async () => {
+	const { page, form } = await editing(lab, WG0
+		+ peerSection(PEER, ['option description \'office\'', `option preshared_key '${PSK}'`, ...[2, 3, 4, 5, 6, 7, 8, 9].map((n) => `list allowed_ips '10.0.0.${n}/32'`),
+			'option endpoint_host \'2001:db8::9\'', 'option endpoint_port \'51899\'', 'list endpoint \'vpn.example.org:51820\''])
+		+ peerSection(OTHER, ['option description \'phone\'', `option private_key '${PRIV}'`]));
+	await form.tab('Peers');
+	const [office, phone] = await form.rows().allInnerTexts();
+	for (const text of ['office', `${PEER.slice(0, 5)}…${PEER.slice(-6)}`, 'PSK', '10.0.0.7/32', '+ 2 more', '[2001:db8::9]:51899', '+ 1 more']) assert.ok(office.includes(text), `${text} in ${office}`);
+	for (const text of ['phone', `${OTHER.slice(0, 5)}…${OTHER.slice(-6)}`, 'QR', 'none', 'calls us']) assert.ok(phone.includes(text), `${text} in ${phone}`);
+	assert.ok(!office.includes('QR') && !phone.includes('PSK'));
+	assert.equal(await form.rows().first().locator('.ifacebadge').first().getAttribute('data-tooltip'), `Public key: ${PEER}`);
+	await form.rows().nth(1).locator('.drag-handle').dragTo(form.rows().first(), { targetPosition: { x: 100, y: 5 } });
+	assert.match(await form.rows().first().innerText(), /phone/);
+	await form.save();
+	await apply(page);
+	const text = await lab.network();
+	assert.ok(text.indexOf(OTHER) < text.indexOf(PEER), text);
+	quiet(page, PSK, PRIV);
+	await page.close();
+});
+
+test('what netifd has against an interface is said in words', async () => {
+	await lab.configure(WG0 + peerSection('nonsense', []));
+	const page = await lab.open('admin/network/network');
+	await page.getByText('A peer is left out because an option of it is not right').first().waitFor();
+	await lab.configure('');
+	await page.close();
+});
+
 test('the switch in the row disables a peer', async () => {
-	const { page, form } = await editing(WG0 + peerSection(PEER, ['list allowed_ips \'10.0.0.2/32\'']) + peerSection(OTHER, ['option disabled \'yes\'', 'list allowed_ips \'10.0.0.3/32\'']));
+	const { page, form } = await editing(lab, WG0 + peerSection(PEER, ['list allowed_ips \'10.0.0.2/32\'']) + peerSection(OTHER, ['option disabled \'yes\'', 'list allowed_ips \'10.0.0.3/32\'']));
 	await form.tab('Peers');
 	const on = (n) => form.rows().nth(n).locator('input[type=checkbox]');
 	assert.deepEqual([await on(0).isChecked(), await on(1).isChecked()], [true, false]);
@@ -148,11 +166,10 @@ test('the switch in the row disables a peer', async () => {
 
 // openwrt/luci#7846
 test('what is wrong is said at the field while one types, as the backend says it', async () => {
-	const { page, form } = await editing(WG0 + peerSection(PEER, ['option description \'laptop\'', 'list allowed_ips \'10.0.0.2/32\''])
+	const { page, form } = await editing(lab, WG0 + peerSection(PEER, ['option description \'laptop\'', 'list allowed_ips \'10.0.0.2/32\''])
 		+ peerSection(OTHER, ['option description \'phone\'', 'list allowed_ips \'10.0.0.3/32\'']));
 	await form.tab('Peers');
-	await form.rows().nth(1).locator('button:has-text("Edit")').click();
-	await form.field('endpoint_failback').waitFor({ state: 'attached' });
+	await form.peer(1);
 	await form.fill('public_key', PUB);
 	assert.match(await form.error('public_key'), /interface's own public key/);
 	await form.fill('public_key', PEER);
@@ -163,7 +180,7 @@ test('what is wrong is said at the field while one types, as the backend says it
 	assert.equal(await form.error('public_key') || '', '');
 	await form.addItem('allowed_ips', '10.0.0.2');
 	assert.match(await form.hint('allowed_ips'), /the peer laptop has the same; it goes to this peer alone/);
-	await screenshot(page, 'peer-overlap');
+	await picture(page, 'peer-overlap');
 	await form.addItem('allowed_ips', '192.168.7.9/24');
 	assert.match(await form.hint('allowed_ips'), /bits behind its prefix length; used as 192.168.7.0\/24/);
 	await form.addItem('allowed_ips', '10.0.0.0/33');
@@ -176,12 +193,8 @@ test('what is wrong is said at the field while one types, as the backend says it
 	await page.close();
 });
 
-const FILE = ['[Interface]', `PrivateKey = ${PRIV}`, 'Address = 10.9.0.2/24', 'Address = fd09::2/64', 'DNS = 10.9.0.1, corp.example', 'MTU = 1380', 'FwMark = 0x51',
-	'Table = 1234', 'PostUp = echo secret', '', '[Peer]', '# Name = provider', `PublicKey = ${PEER}`, `PresharedKey = ${PSK}`, 'AllowedIPs = 10.9.0.0/24',
-	'AllowedIPs = fd09::/64', 'Endpoint = [2001:db8::9]:51822', 'PersistentKeepalive = 25', ''].join('\n');
-
 test('a configuration file becomes the interface', async () => {
-	const { page, form } = await editing(WG0.replace(PRIV, 'generate'));
+	const { page, form } = await editing(lab, WG0.replace(PRIV, 'generate'));
 	await form.press('Load configuration…');
 	await form.pane().waitFor();
 	const area = form.pane().locator('textarea');
@@ -192,7 +205,7 @@ test('a configuration file becomes the interface', async () => {
 	assert.match(await form.pane().innerText(), /Nothing in the file tells|becomes what the file describes/);
 	await form.pane().locator('input[value=router]').check();
 	assert.match(await form.pane().innerText(), /Not imported: PostUp\./);
-	await screenshot(page, 'import-router');
+	await picture(page, 'import-router');
 	await form.pane().locator('.wgn-import').click();
 	await form.pane().waitFor({ state: 'detached' });
 	await form.save();
@@ -209,7 +222,7 @@ test('a configuration file becomes the interface', async () => {
 });
 
 test('a file is chosen or dropped, and whom it describes is asked where nobody can know', async () => {
-	const { page, form } = await editing(WG0);
+	const { page, form } = await editing(lab, WG0);
 	await form.press('Load configuration…');
 	const file = FILE.replace(PRIV, PSK);
 	await form.pane().locator('input[type=file]').setInputFiles({ name: 'home.conf', mimeType: 'text/plain', buffer: Buffer.from(file) });
@@ -225,7 +238,7 @@ test('a file is chosen or dropped, and whom it describes is asked where nobody c
 	await form.pane().locator('textarea').dispatchEvent('drop', { dataTransfer: data });
 	await form.pane().getByText('has this interface\'s public key').waitFor();
 	assert.equal(await form.pane().locator('input[value=peer]').isChecked(), true);
-	await screenshot(page, 'import-peer');
+	await picture(page, 'import-peer');
 	await form.pane().locator('.wgn-import').click();
 	await form.pane().waitFor({ state: 'detached' });
 	await form.save();
@@ -239,72 +252,46 @@ test('a file is chosen or dropped, and whom it describes is asked where nobody c
 	await page.close();
 });
 
-// openwrt/luci#6050, #7420, #7700
-test('a device scans the code, and is connected', async () => {
-	const { page, form } = await editing(WG0);
+test('a device that keeps its key to itself becomes a peer, once', async () => {
+	const { page, form } = await editing(lab, WG0);
+	const row = form.rows().first();
 	await form.tab('Peers');
-	await form.press('Add peer');
-	await form.field('endpoint_failback').waitFor({ state: 'attached' });
-	await form.fill('description', 'Telephone');
-	await form.press('Generate new key pair');
-	await page.waitForFunction(() => document.querySelectorAll('.cbi-map:not(.hidden) .cbi-value[data-name="private_key"] input')[0].value !== '');
-	const key = await form.value('private_key');
-	await form.tab('The device\'s configuration');
-	await form.choose('client_allowed_ips', '10.0.0.0/24');
-	await screenshot(page, 'peer-client');
-	await form.press('Show configuration and QR code…');
-	await form.pane().waitFor();
-	const area = form.pane().locator('textarea');
-	const text = await area.inputValue();
-	assert.equal(text, ['[Interface]', `PrivateKey = ${key}`, 'Address = 10.0.0.2/32, fd00::2/128', '', '[Peer]', `PublicKey = ${PUB}`, 'AllowedIPs = 10.0.0.0/24',
-		'Endpoint = router.example.org:51820', ''].join('\n'));
-	assert.equal(await scan(page), text);
-	await screenshot(page, 'export');
-	// What is edited is what is scanned and saved.
-	const edited = text.replace('router.example.org', '192.0.2.1');
-	await area.fill(edited);
-	await page.waitForTimeout(100);
-	assert.equal(await scan(page), edited);
-	const [download] = await Promise.all([page.waitForEvent('download'), form.pane().getByText('Download file').click()]);
-	assert.equal(download.suggestedFilename(), 'Telephone.conf');
-	assert.equal(readFileSync(await download.path(), 'utf8'), edited);
-	await form.pane().locator('.wgn-close').click();
-	await form.save();
+	for (const address of ['10.0.0.8/32', '10.0.0.9/32']) {
+		await form.press('Import configuration as peer…');
+		await form.pane().locator('textarea').fill(`[Interface]\nAddress = ${address}\n[Peer]\nPublicKey = ${PUB}\nAllowedIPs = 0.0.0.0/0\nEndpoint = vpn.example.org:51820\n`);
+		await form.pane().getByText('Public key of the device:').waitFor();
+		assert.equal(await form.pane().locator('.wgn-import').isDisabled(), true);
+		await form.pane().getByPlaceholder('Public key of the device').fill(OTHER);
+		await picture(page, 'import-device');
+		await form.pane().locator('.wgn-import').click();
+		await form.pane().waitFor({ state: 'detached' });
+		await row.getByText(address).waitFor();
+		await row.locator('button:has-text("Edit")').click();
+		await form.field('endpoint_failback').waitFor({ state: 'attached' });
+		await form.fill('description', 'tablet');
+		await form.save();
+	}
+	assert.equal(await form.rows().count(), 1);
 	await form.save();
 	await apply(page);
-	await config(/list client_allowed_ips '10\.0\.0\.0\/24'/);
-	await config(/option client_endpoint 'router\.example\.org'/);
-	await lab.world('POST', 'client?name=wg-phone', edited);
-	assert.equal((await lab.world('GET', 'ping?to=10.0.0.1')).ok, true, 'the device gets an answer through the tunnel');
-	await lab.world('POST', 'leave?name=wg-phone');
-	quiet(page, key, PRIV);
-	await page.close();
-});
-
-// openwrt/luci#7700
-test('without a name, a key and an endpoint nothing breaks, and what is missing is said', async () => {
-	const { page, form } = await editing(WG0.replace(/.*listen_port.*\n/, '') + peerSection(PEER, []));
-	await form.tab('Peers');
-	await form.rows().first().locator('button:has-text("Edit")').click();
-	await form.field('endpoint_failback').waitFor({ state: 'attached' });
-	await form.tab('The device\'s configuration');
-	await form.press('Show configuration and QR code…');
-	await form.pane().waitFor();
-	assert.match(await form.pane().innerText(), /private key is not kept here[^]*no address[^]*no listen port/);
-	quiet(page);
+	const text = await lab.network();
+	for (const line of ['option description \'tablet\'', `option public_key '${OTHER}'`, 'list allowed_ips \'10.0.0.9/32\'', 'list client_addresses \'10.0.0.9/32\'', 'list client_allowed_ips \'0.0.0.0/0\'',
+		'option client_endpoint \'vpn.example.org:51820\''])
+		assert.ok(text.includes(`\t${line}\n`), `${line} in\n${text}`);
+	assert.doesNotMatch(text, /10\.0\.0\.8/);
+	quiet(page, PRIV);
 	await page.close();
 });
 
 test('text from the configuration is text', async () => {
 	const evil = '<img src=x onerror=window.hacked=1><script>window.hacked=1</script>';
-	const { page, form } = await editing(WG0 + peerSection(PEER, [`option description '${evil}'`, `option endpoint_host '${evil}'`, `list allowed_ips '${evil}'`, `option private_key '${evil}'`,
+	const { page, form } = await editing(lab, WG0 + peerSection(PEER, [`option description '${evil}'`, `option endpoint_host '${evil}'`, `list allowed_ips '${evil}'`, `option private_key '${evil}'`,
 		`list client_dns '${evil}'`]) + peerSection(OTHER, [`option description '${evil}2'`]));
 	await form.tab('Peers');
 	assert.ok((await form.rows().first().innerText()).includes(evil));
-	await form.rows().nth(1).locator('button:has-text("Edit")').click();
-	await form.field('endpoint_failback').waitFor({ state: 'attached' });
+	await form.peer(1);
 	await form.fill('public_key', PEER);
-	await form.tab('The device\'s configuration');
+	await form.tab('For the device');
 	await form.press('Show configuration and QR code…');
 	await form.pane().waitFor();
 	await form.pane().locator('.wgn-close').click();
@@ -315,7 +302,7 @@ test('text from the configuration is text', async () => {
 });
 
 test('who may only read sees no key, and cannot make or show one', async () => {
-	const { page, form } = await editing(WG0 + peerSection(PEER, [`option private_key '${PRIV}'`, `option preshared_key '${PSK}'`]), { user: 'reader' });
+	const { page, form } = await editing(lab, WG0 + peerSection(PEER, [`option private_key '${PRIV}'`, `option preshared_key '${PSK}'`]), { user: 'reader' });
 	assert.equal(await form.field('private_key').count(), 0);
 	assert.equal(await form.button('Generate new key pair').count(), 0);
 	await form.tab('Peers');
@@ -341,18 +328,18 @@ test('who may only read sees no key, and cannot make or show one', async () => {
 
 test('in German, in the dark, and on a telephone', async () => {
 	for (const [name, options] of [['german', { lang: 'de' }], ['dark', { dark: true }], ['narrow', { width: 380, height: 800 }]]) {
-		const { page, form } = await editing(WG0 + peerSection(PEER, ['option description \'laptop\'', `option preshared_key '${PSK}'`, 'list allowed_ips \'10.0.0.2/32\'', 'option endpoint_host \'vpn.example.org\'']), options);
+		const { page, form } = await editing(lab, WG0 + peerSection(PEER, ['option description \'laptop\'', `option preshared_key '${PSK}'`, 'list allowed_ips \'10.0.0.2/32\'', 'option endpoint_host \'vpn.example.org\'']), options);
 		if (name === 'german') assert.match(await form.field('private_key').innerText(), /Privater Schlüssel/);
-		await screenshot(page, `interface-general-${name}`);
+		await picture(page, `interface-general-${name}`);
 		await form.tab(name === 'german' ? 'Gegenstellen' : 'Peers');
-		await screenshot(page, `interface-peers-${name}`);
+		await picture(page, `interface-peers-${name}`);
 		await form.rows().first().locator('button').filter({ hasText: /Edit|Bearbeiten/ }).click();
 		await form.field('endpoint_failback').waitFor({ state: 'attached' });
-		await screenshot(page, `peer-${name}`);
-		await form.tab(name === 'german' ? 'Konfiguration des Geräts' : 'The device\'s configuration');
+		await picture(page, `peer-${name}`);
+		await form.tab(name === 'german' ? 'Für das Gerät' : 'For the device');
 		await form.press(name === 'german' ? 'Konfiguration und QR-Code zeigen…' : 'Show configuration and QR code…');
 		await form.pane().waitFor();
-		await screenshot(page, `export-${name}`);
+		await picture(page, `export-${name}`);
 		quiet(page);
 		await page.close();
 	}

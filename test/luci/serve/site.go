@@ -103,6 +103,7 @@ var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 <title>{{.Title}}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="/luci-static/bootstrap/cascade.css">
+<link rel="stylesheet" media="only screen and (max-device-width: 854px)" href="/luci-static/bootstrap/mobile.css">
 <link rel="icon" href="data:,">
 <script src="/cgi-bin/luci/admin/translations/{{.Lang}}"></script>
 <script src="/luci-static/resources/cbi.js"></script>

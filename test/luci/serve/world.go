@@ -40,6 +40,7 @@ config interface 'lan'
 //
 //	POST network     the body becomes /etc/config/network, and netifd reloads
 //	GET  network     the file as it is
+//	POST config?name=NAME   the body becomes another one of /etc/config
 //	POST client?name=NAME   a device on the laptop with the body, a file of wg-quick
 //	POST leave?name=NAME    without that device
 //	GET  ping?to=ADDRESS    {"ok": whether the laptop gets an answer}
@@ -158,6 +159,8 @@ func (w *worldServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			var text []byte
 			text, err = os.ReadFile(w.router.File("network"))
 			answer = map[string]string{"text": string(text)}
+		case "POST config":
+			err = os.WriteFile(w.router.File(filepath.Base(query.Get("name"))), body, 0o600)
 		case "POST client":
 			err = w.client(query.Get("name"), string(body))
 		case "POST leave":

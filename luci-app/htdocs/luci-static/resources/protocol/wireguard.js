@@ -4,6 +4,7 @@
 'require uci';
 'require wgnetifd.backend as backend';
 'require wgnetifd.check as check';
+'require wgnetifd.errors as errors';
 'require wgnetifd.fields as fields';
 'require wgnetifd.import as importer';
 'require wgnetifd.options as options';
@@ -66,6 +67,9 @@ function keyFields(s, own, writable) {
 		});
 	};
 }
+
+for (let code in errors.TEXTS)
+	network.registerErrorCode(code, errors.TEXTS[code]);
 
 return network.registerProtocol('wireguard', {
 	getI18n() {

@@ -93,8 +93,7 @@ return baseclass.extend({
 		o = peer('client', 'client_dns');
 		proposing(o, s, function(found) { return found.dns });
 
-		o = peer('client', 'client_keepalive');
-		o.placeholder = '25';
+		peer('client', 'client_keepalive');
 
 		o = ss.taboption('client', form.Button, '_show', ' ');
 		o.modalonly = true;

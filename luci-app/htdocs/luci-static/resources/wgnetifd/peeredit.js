@@ -64,9 +64,9 @@ return baseclass.extend({
 		const s = map.section(form.NamedSection, 'peer', 'peer');
 
 		s.addremove = false;
-		s.tab('general', _('General settings'));
-		s.tab('advanced', _('Advanced settings'));
-		s.tab('client', _('The device\'s configuration'), _('What the device itself is told. It is kept with the peer, so that its QR code can be shown again.'));
+		s.tab('general', _('General Settings'));
+		s.tab('advanced', _('Advanced Settings'));
+		s.tab('client', _('For the device'), _('What the device itself is told. It is kept with the peer, so that its QR code can be shown again.'));
 
 		for (let name of GENERAL) {
 			const o = fields.add(s, 'general', options.PEER, name);

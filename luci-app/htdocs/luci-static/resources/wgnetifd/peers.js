@@ -218,11 +218,11 @@ return baseclass.extend({
 		ss.modaltitle = _('Edit peer');
 		ss.sortable = true;
 
-		ss.tab('general', _('General settings'));
-		ss.tab('advanced', _('Advanced settings'));
+		ss.tab('general', _('General Settings'));
+		ss.tab('advanced', _('Advanced Settings'));
 
 		if (writable)
-			ss.tab('client', _('The device\'s configuration'), _('What the device itself is told. It is kept with the peer, so that its QR code can be shown again.'));
+			ss.tab('client', _('For the device'), _('What the device itself is told. It is kept with the peer, so that its QR code can be shown again.'));
 
 		ss.renderSectionPlaceholder = function() {
 			return E('em', [ _('No peers defined yet.') ]);

@@ -6,6 +6,8 @@
  * and dark ground. */
 
 const RULES = [
+	/* A key is 44 characters: wide enough to compare it. */
+	'.cbi-value[data-name$="_key"] input { width: 29em; max-width: 100%; min-width: 0; font-family: monospace; }',
 	'.wgn-hint { font-size: 90%; margin-top: .25em; padding: .1em .5em; border-left: 3px solid #d98e00; }',
 	'.wgn-hint:empty { display: none; }',
 	'.wgn-note { opacity: .8; font-size: 90%; }',
@@ -17,7 +19,10 @@ const RULES = [
 	'.wgn-pane textarea.wgn-over { outline: 2px dashed currentColor; }',
 	'.wgn-pane fieldset { border: 0; margin: .5em 0; padding: 0; }',
 	'.wgn-pane fieldset label { display: flex; gap: .5em; align-items: baseline; margin: .25em 0; text-align: left; width: auto; float: none; }',
+	'.wgn-pane p { margin: .5em 0; }',
 	'.wgn-pane ul { margin: 0 0 0 1.5em; text-align: left; }',
+	'.wgn-pane li { color: inherit; }',
+	'.wgn-pane .button-row { margin-top: 1em; }',
 	'.wgn-export-parts { display: flex; flex-wrap: wrap; gap: 1em; align-items: flex-start; }',
 	'.wgn-qr { flex: 0 1 300px; min-width: 200px; background: #fff; color: #000; line-height: 0; text-align: center; }',
 	'.wgn-qr em { line-height: 1.4; display: block; padding: 1em; }',
