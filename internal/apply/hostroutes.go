@@ -37,6 +37,15 @@ func (r *Run) hostRoutes(ctx context.Context) {
 	r.saved.HostRoutes = want
 }
 
+// Swallows reports whether one of the addresses would need a host route as an
+// endpoint, as far as can be said without a look at the kernel's table.
+func (r *Run) Swallows(addrs []netip.Addr) bool {
+	if r.Conf.NoHostRoute || len(addrs) == 0 {
+		return false
+	}
+	return r.Conf.TunLink != "" || len(plan.Swallowed(addrs, r.mainRoutes())) > 0
+}
+
 // missing returns what of want is not in have.
 func missing(want, have []plan.HostRoute) (out []plan.HostRoute) {
 	for _, h := range want {

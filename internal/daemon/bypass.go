@@ -57,5 +57,10 @@ func (b *bypassKeeper) set(d *Daemon, wanted bool) {
 // wantsBypass reports whether the interface is one that the router's clock may
 // have to be set past.
 func wantsBypass(run *apply.Run) bool {
-	return run.Conf.ClockBypass && bypass.Full(slices.Concat(run.Want.Routes, run.Want.KernelRoutes))
+	return run.Conf.ClockBypass && isFull(run)
+}
+
+// isFull reports whether the tunnel takes everything, in IPv4 or in IPv6.
+func isFull(run *apply.Run) bool {
+	return bypass.Full(slices.Concat(run.Want.Routes, run.Want.KernelRoutes))
 }

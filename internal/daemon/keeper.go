@@ -42,6 +42,9 @@ type keeper struct {
 	// read is when the device was read last, cost how long that and what follows took.
 	read time.Time
 	cost time.Duration
+	// guards: host routes have to lead to the endpoints. moved: one has moved to where
+	// that may be so since they were made.
+	guards, moved bool
 	// failed: reading the device failed last time; the log has it.
 	failed bool
 	// revived: netifd was told to bring the interface up by the reload at hand.
@@ -184,7 +187,7 @@ func (k *keeper) handle(ctx context.Context, in inbox) {
 	if !now.Before(k.due(now)) || in.sync || in.look || in.uplink || len(in.reloads) > 0 || k.olderThan(now, in.calls) {
 		writes = append(writes, k.tick(ctx, now)...)
 	}
-	if len(writes) > 0 || in.adjust || in.uplink {
+	if len(writes) > 0 || in.adjust || in.uplink || k.moved {
 		k.adjust(ctx, writes)
 	}
 	if in.kick || in.uplink {
@@ -346,6 +349,7 @@ func (k *keeper) forget() {
 
 // adjust writes endpoints, and follows changes of routes.
 func (k *keeper) adjust(ctx context.Context, writes []plan.PeerChange) {
+	k.moved = false
 	if k.run == nil {
 		return
 	}

@@ -83,6 +83,7 @@ func (k *keeper) adopt(ctx context.Context, run *apply.Run) {
 	}
 	k.report(ctx, run)
 	k.read = time.Time{}
+	k.guards = guards(run)
 	if full := wantsBypass(run); k.full.Swap(full) != full {
 		k.d.bypass.sync(k.d)
 	}
@@ -122,6 +123,7 @@ func (k *keeper) tick(ctx context.Context, now time.Time) (writes []plan.PeerCha
 	}
 	k.failed, k.have, k.index = false, &have, have.Index
 	k.otherServers(now)
+	k.moved = k.moved || k.roamed()
 	samples := make([]history.Sample, len(have.Peers))
 	for n := range have.Peers {
 		a := &have.Peers[n]
@@ -342,6 +344,9 @@ func (k *keeper) due(now time.Time) time.Time {
 	step := minuteStep
 	if k.d.listened() {
 		step = listenStep
+	}
+	if k.guards {
+		step = wantedStep
 	}
 	next := time.Time{}
 	for _, p := range k.peers {

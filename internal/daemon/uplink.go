@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wgnetifd/wgnetifd/internal/apply"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/internal/resolve"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
@@ -212,4 +213,33 @@ func (d *Daemon) tunnels() func(device string) bool {
 		names[k.name] = true
 	}
 	return func(device string) bool { return names[device] }
+}
+
+// guards reports whether the endpoints of an interface are looked after more often:
+// what the tunnel itself takes finds a peer that moves only by a host route, and
+// nobody tells of that.
+func guards(run *apply.Run) bool {
+	if run.Conf.NoHostRoute {
+		return false
+	}
+	endpoints := make([]netip.Addr, 0, len(run.Want.Peers))
+	for n := range run.Want.Peers {
+		if at := run.Want.Peers[n].Endpoint; at.IsValid() {
+			endpoints = append(endpoints, at.Addr())
+		}
+	}
+	return isFull(run) || run.Swallows(endpoints)
+}
+
+// roamed reports whether the device has an endpoint that it did not have before, of
+// a peer that moved there by itself, and that may need a host route.
+func (k *keeper) roamed() bool {
+	var to []netip.Addr
+	for n := range k.have.Peers {
+		a := &k.have.Peers[n]
+		if p := k.peers[a.PublicKey]; p != nil && a.Endpoint.IsValid() && a.Endpoint.Addr() != p.seen.Endpoint.Addr() {
+			to = append(to, a.Endpoint.Addr())
+		}
+	}
+	return k.run.Swallows(to)
 }

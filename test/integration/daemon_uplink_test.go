@@ -485,3 +485,22 @@ func TestDaemonOnLinkGateway(t *testing.T) {
 		})
 	}
 }
+
+// TestDaemonKeepsWhatTheTunnelOusted: where the tunnel has its default route in the
+// place of the uplink's, as another handler made it, the host route is all that
+// leads to the endpoint (openwrt/openwrt#20511).
+func TestDaemonKeepsWhatTheTunnelOusted(t *testing.T) {
+	l, _ := newTwoUplinks(t, uplink("wan", "192.0.2.1", gate1, "0")+takes(server, "\toption auto '0'\n", "", any4))
+	l.Start()
+	l.AwaitUp("wan")
+	l.Tell("wg0", "up")
+	l.AwaitUp("wg0")
+	l.awaitHandlers()
+	l.StartDaemon()
+	l.announceWhole()
+	l.wanRoutes("that the whole replaced", by1)
+	l.AddRoute("203.0.113.128/25", gate2, "wan2")
+	l.reloadDaemon()
+	l.wanRoutes("after a reload", by1)
+	l.awaitPing("after a reload", behind)
+}
