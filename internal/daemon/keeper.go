@@ -36,7 +36,7 @@ type keeper struct {
 	names goodNames
 	// servers tells the name servers of the last look from others; 0: none yet.
 	servers uint64
-	// greeted are peers that a handshake is to be started with.
+	// greeted are peers that something is to be sent to at once.
 	greeted []schema.Key
 	have    *plan.Actual
 	// read is when the device was read last, cost how long that and what follows took.

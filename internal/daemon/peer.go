@@ -132,7 +132,7 @@ func (k *keeper) tick(ctx context.Context, now time.Time) (writes []plan.PeerCha
 		if p == nil {
 			continue
 		}
-		p.seen = endpoint.Reading{Endpoint: a.Endpoint, Handshake: a.LastHandshake, Tx: a.TxBytes, Keepalive: a.Keepalive > 0}
+		p.seen = endpoint.Reading{Endpoint: a.Endpoint, Handshake: a.LastHandshake, Tx: a.TxBytes, Rx: a.RxBytes, Keepalive: a.Keepalive > 0}
 		writes = k.step(now, a.PublicKey, p, writes)
 	}
 	k.d.history.Record(now, k.name, samples)
@@ -167,7 +167,7 @@ func (k *keeper) step(now time.Time, key schema.Key, p *peer, writes []plan.Peer
 	}
 	if s.Write.IsValid() {
 		k.tellEndpoint(key, p, s.Write, was)
-		if !p.seen.Endpoint.IsValid() && p.keepalive > 0 {
+		if p.keepalive > 0 && (!p.seen.Endpoint.IsValid() || s.State == endpoint.Connected) {
 			k.greeted = append(k.greeted, key)
 		}
 		p.seen.Endpoint = s.Write
@@ -282,8 +282,10 @@ func (k *keeper) kick() {
 	k.start(silent)
 }
 
-// greet starts handshakes with the peers that have their first endpoint by now and
-// are to be kept alive: WireGuard itself would wait for as long as a keepalive takes.
+// greet sends something to the peers that are to be kept alive and have their first
+// endpoint by now, or one that their session was taken to: a handshake, or a
+// keepalive that tells the peer where we are. WireGuard itself would wait for as long
+// as a keepalive takes.
 func (k *keeper) greet() {
 	silent := map[schema.Key]uint16{}
 	for _, key := range k.greeted {

@@ -221,6 +221,41 @@ func TestFamilyThatIsGone(t *testing.T) {
 	})
 }
 
+// TestSessionGoesAlong: a session that was taken to the family that the uplink has
+// left is no reason to look for another address while it works there; when it does
+// not, the next address has its turn before the session is over.
+func TestSessionGoesAlong(t *testing.T) {
+	inWorld(t, wg(0, "")+wgPeer("wg0", "far", 1, endpointHost("vpn.example")+alive), func(t *testing.T, w *world) {
+		w.names.put("vpn.example", "2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2")
+		w.sim.work("[2001:db8::1]:51820", true)
+		w.sim.work("192.0.2.1:51820", true)
+		w.run(func() {
+			w.pass(time.Minute)
+			w.is(1, "connected", "[2001:db8::1]:51820")
+			w.sim.wrote()
+			w.uplink("0.0.0.0/0")
+			w.within(time.Second, 1, "192.0.2.1:51820")
+			for range 12 {
+				w.pass(5 * time.Second)
+				w.is(1, "connected", "192.0.2.1:51820")
+			}
+			same(t, "number of writes", len(w.sim.wrote()), 1)
+
+			w.uplink("::/0")
+			w.within(time.Second, 1, "[2001:db8::1]:51820")
+			w.pass(5 * time.Minute)
+			w.is(1, "connected", "[2001:db8::1]:51820")
+			w.sim.work("192.0.2.1:51820", false)
+			w.sim.work("192.0.2.2:51820", true)
+			w.uplink("0.0.0.0/0")
+			w.within(time.Second, 1, "192.0.2.1:51820")
+			w.within(time.Minute, 1, "192.0.2.2:51820")
+			w.pass(10 * time.Second)
+			w.is(1, "connected", "192.0.2.2:51820")
+		})
+	})
+}
+
 // nobody is a name server that never answers.
 type nobody struct{}
 

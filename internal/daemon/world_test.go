@@ -169,7 +169,8 @@ type simDevices struct {
 }
 
 type simPeer struct {
-	handshake, initiated time.Time
+	// heard is when the peer sent something last.
+	handshake, initiated, heard time.Time
 	rx, tx               uint64
 	quiet                bool // nobody sends
 }
@@ -245,7 +246,7 @@ func (s *simDevices) endpoint(key schema.Key) string {
 
 // run is WireGuard, until stop is closed.
 func (s *simDevices) run(stop chan struct{}) {
-	const rekey, reject, again = 120 * time.Second, 180 * time.Second, 5 * time.Second
+	const rekey, reject, again, unanswered = 120 * time.Second, 180 * time.Second, 5 * time.Second, 15 * time.Second
 	for tick := time.NewTicker(time.Second); ; {
 		select {
 		case <-stop:
@@ -262,15 +263,21 @@ func (s *simDevices) run(stop chan struct{}) {
 				continue
 			}
 			age := now.Sub(p.handshake)
-			if !p.handshake.IsZero() && age < reject {
-				p.tx += 100
+			session := !p.handshake.IsZero() && age < reject
+			renew := !session || age >= rekey
+			if session {
+				p.tx += 96
+				if s.works[at] {
+					p.rx, p.heard = p.rx+96, now
+				}
+				renew = renew || now.Sub(p.heard) >= unanswered
 			}
-			if !p.handshake.IsZero() && age < rekey || now.Sub(p.initiated) < again {
+			if !renew || now.Sub(p.initiated) < again {
 				continue
 			}
 			p.initiated, p.tx = now, p.tx+148
 			if s.works[at] {
-				p.handshake, p.rx = now, p.rx+92
+				p.handshake, p.heard, p.rx = now, now, p.rx+92
 			}
 		}
 		s.mu.Unlock()

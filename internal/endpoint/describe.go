@@ -87,5 +87,9 @@ func (m *Machine) next(now time.Time) time.Time {
 	if m.attempt != nil {
 		at(now.Add(rekeyTimeout))
 	}
+	if m.moved != nil {
+		at(m.moved.since.Add(settleTime))
+		at(now.Add(rekeyTimeout))
+	}
 	return next
 }

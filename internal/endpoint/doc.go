@@ -21,6 +21,17 @@
 // cannot reach any more, a changed configuration (Rewrite), and going back to the
 // first endpoint.
 //
+// # When the uplink does not reach the endpoint any more
+//
+// As when it has lost IPv4: then a candidate that it reaches is written at once, and
+// the session goes on there, for a session belongs to no address. WireGuard believes
+// in it until 15 s after data that was not answered (KEEPALIVE_TIMEOUT and
+// REKEY_TIMEOUT), or until it is to be renewed; there is no way to have it make
+// another handshake sooner. So the candidate's try does not begin before the first
+// initiation, which shows in the number of bytes sent: without one nothing is proved.
+// Anything that comes in while WireGuard stays at the endpoint proves that the
+// session goes on.
+//
 // # Going back to the first endpoint
 //
 // Whether an endpoint can be reached again shows only in a handshake, and

@@ -63,6 +63,7 @@ type Reading struct {
 	Endpoint  netip.AddrPort // invalid: none
 	Handshake time.Time      // by the router's clock; zero: never
 	Tx        uint64         // bytes sent, handshakes included
+	Rx        uint64         // bytes received that were the peer's, handshakes included
 	Keepalive bool           // persistent keepalive is on: there is always something to send
 }
 

@@ -30,6 +30,7 @@ type Machine struct {
 	away    time.Time // since when another source than the first is connected; zero: it is not
 	vain    int       // attempts to return that failed
 	attempt *attempt
+	moved   *move // nil: the session is where it was made
 }
 
 // attempt is an attempt to return to the first source.
@@ -112,6 +113,9 @@ func (m *Machine) Step(now time.Time, r Reading) Step {
 		s.Write, m.wrote = to, to
 		m.last.Endpoint = to
 		m.trying = time.Time{}
+		if v := m.moved; v != nil && v.to != to {
+			m.moved = &move{to: to, since: now, session: v.session, asked: v.asked}
+		}
 		if m.wanted(now) {
 			m.trying = now
 		}
@@ -156,6 +160,7 @@ func (m *Machine) absorb(now time.Time, r Reading) {
 	if m.seen && r.Endpoint != m.last.Endpoint {
 		m.trying = time.Time{} // the peer moved, or somebody else wrote
 	}
+	m.followMove(now, r)
 	m.seen, m.last, m.read = true, r, now
 }
 
@@ -201,7 +206,7 @@ func (m *Machine) decide(now time.Time) (to netip.AddrPort, ok bool) {
 	case !m.reaches(use.Addr()):
 		m.attempt = nil
 		if p, known := m.after(nowhere); known && m.reaches(m.endpoint(p).Addr()) {
-			m.fresh = time.Time{} // that session's packets go nowhere
+			m.take(now, m.endpoint(p))
 			return m.turnTo(p)
 		}
 		return to, false
