@@ -47,6 +47,9 @@ var furnish = sync.OnceValue(func() error {
 			return err
 		}
 	}
+	if err := listenForRaces(); err != nil {
+		return err
+	}
 	if err := install(); err != nil {
 		return err
 	}

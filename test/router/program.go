@@ -13,7 +13,8 @@ import (
 )
 
 // EnvProgram names the environment variable that holds the path of a program to
-// install. Without it the program is built, once in a process, which takes Go.
+// install. Without it the program is built, once in a process, which takes Go; with
+// the race detector when the tests are.
 const EnvProgram = "WGNETIFD_PROGRAM"
 
 // install puts the program into its place.
@@ -25,11 +26,19 @@ func install() error {
 		}
 		return os.WriteFile(program, data, 0o755)
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", program,
-		"github.com/wgnetifd/wgnetifd/cmd/wgnetifd")
-	// As the Makefile builds it; and what is not there cannot be fetched from
-	// within a network namespace, so that trying would only take time.
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOPROXY=off")
+	args := []string{"build", "-buildvcs=false", "-o", program}
+	// What is not there cannot be fetched from within a network namespace, so that
+	// trying would only take time.
+	env := append(os.Environ(), "GOPROXY=off")
+	if raceDetector {
+		// With the flags of the tests, whose packages are built already.
+		args, env = append(args, "-race"), append(env, "CGO_ENABLED=1")
+	} else {
+		// As the Makefile builds it.
+		args, env = append(args, "-trimpath", "-ldflags=-s -w"), append(env, "CGO_ENABLED=0")
+	}
+	cmd := exec.Command("go", append(args, "github.com/wgnetifd/wgnetifd/cmd/wgnetifd")...)
+	cmd.Env = env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build wgnetifd (or name one in %s): %w: %s", EnvProgram, err, bytes.TrimSpace(out))
 	}

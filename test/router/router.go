@@ -54,6 +54,7 @@ func New(t netns.TB, host *netns.Host, network string) *Router {
 	t.Cleanup(func() {
 		removeDevices(t, host)
 		r.showLog()
+		r.noRaces()
 	})
 	return r
 }
