@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { loader } from '../load.mjs';
 import { FILE, OTHER, PEER, PRIV, PSK, PUB, WG0, apply, editing, peerSection, picture, quiet } from './form.mjs';
