@@ -20,12 +20,12 @@ const generatePsk = rpc.declare({ object: OBJECT, method: 'generatePsk', expect:
 const fromPrivate = rpc.declare({ object: OBJECT, method: 'getPublicAndPrivateKeyFromPrivate', params: [ 'privkey' ], expect: { '': {} } });
 const peers = rpc.declare({
 	object: OBJECT, method: 'peers',
-	params: [ 'interface', 'state', 'text', 'sort', 'reverse', 'offset', 'limit' ], expect: { '': {} }
+	params: [ 'interface', 'state', 'text', 'sort', 'reverse', 'offset', 'limit' ], expect: { '': {} }, reject: true
 });
-const peer = rpc.declare({ object: OBJECT, method: 'peer', params: [ 'interface', 'public_key', 'section' ], expect: { '': {} } });
-const history = rpc.declare({ object: OBJECT, method: 'history', params: [ 'interface', 'public_key', 'step' ], expect: { '': {} } });
-const reload = rpc.declare({ object: OBJECT, method: 'reload', params: [ 'interface' ], expect: { '': {} } });
-const resolve = rpc.declare({ object: OBJECT, method: 'resolve', params: [ 'interface', 'public_key' ], expect: { '': {} } });
+const peer = rpc.declare({ object: OBJECT, method: 'peer', params: [ 'interface', 'public_key', 'section' ], expect: { '': {} }, reject: true });
+const history = rpc.declare({ object: OBJECT, method: 'history', params: [ 'interface', 'public_key', 'step' ], expect: { '': {} }, reject: true });
+const reload = rpc.declare({ object: OBJECT, method: 'reload', params: [ 'interface' ], expect: { '': {} }, reject: true });
+const resolve = rpc.declare({ object: OBJECT, method: 'resolve', params: [ 'interface', 'public_key' ], expect: { '': {} }, reject: true });
 
 /* call passes the members of an object on that the method takes, and leaves out
  * those that are not there. */

@@ -43,33 +43,28 @@ function bar(node, counts, total) {
 	node.style.display = total ? '' : 'none';
 }
 
-/* actions: { choose(name), problems(iface), edit(name), add(name) or null,
- * spark(slot, of) }. */
+/* actions: { choose(name), problems(iface), spark(slot, of) }. */
 function card(actions) {
 	let shown = null;
 
 	const part = {
 		name: E('h4'), state: E('span', { 'class': 'wgn-state' }), sentence: E('div', { 'class': 'wgn-under wgn-sentence' }),
-		addresses: E('div', { 'class': 'wgn-mono' }), port: E('div', { 'class': 'wgn-under' }),
-		peers: E('div'), bar: E('div', { 'class': 'wgn-bar', 'role': 'img' }),
-		rates: E('span'), spark: E('span'), totals: E('div', { 'class': 'wgn-under' }),
+		addresses: E('div', { 'class': 'wgn-addresses' }), port: E('div', { 'class': 'wgn-under' }), key: E('div', { 'class': 'wgn-under' }),
+		peers: E('div', { 'class': 'wgn-count' }), bar: E('div', { 'class': 'wgn-bar', 'role': 'img' }),
+		down: E('span'), up: E('span'), spark: E('span', { 'class': 'wgn-slot' }), totals: E('div', { 'class': 'wgn-under' }),
 		choose: E('button', { 'class': 'btn cbi-button', 'aria-pressed': 'false', 'click': function(ev) { ev.preventDefault(); actions.choose(shown.name) } }),
 		problems: E('button', { 'class': 'btn cbi-button', 'click': function(ev) { ev.preventDefault(); actions.problems(shown) } })
 	};
-	const buttons = E('div', { 'class': 'wgn-buttons' }, [ part.choose, ' ', part.problems ]);
-
-	if (actions.add)
-		buttons.appendChild(E('button', { 'class': 'btn cbi-button cbi-button-add', 'click': function(ev) { ev.preventDefault(); actions.add(shown.name) } }, [ _('Add a device…') ]));
-
 	const node = E('div', { 'class': 'wgn-card' }, [
 		E('div', { 'class': 'wgn-card-head' }, [ part.name, part.state ]),
-		part.sentence, part.addresses, part.port, part.peers, part.bar,
-		E('div', { 'class': 'wgn-flow' }, [ part.rates, part.spark ]), part.totals, buttons
+		part.sentence, part.addresses, part.port, part.key, part.peers, part.bar,
+		E('div', { 'class': 'wgn-flow' }, [ E('span', { 'class': 'wgn-rates' }, [ part.down, part.up ]), part.spark ]),
+		part.totals, E('div', { 'class': 'wgn-buttons' }, [ part.choose, part.problems ])
 	]);
 
 	return {
 		node: node,
-		update: function(i, chosen) {
+		update: function(i, chosen, several) {
 			const r = rows.iface(i);
 
 			shown = i;
@@ -80,17 +75,20 @@ function card(actions) {
 			part.state.className = 'wgn-state wgn-' + r.colour;
 			put(part.sentence, r.sentence);
 			part.sentence.title = r.detail;
-			put(part.addresses, r.addresses.join('\u2002'));
-			put(part.port, [ r.port ? _('port %s').format(r.port) : '', i.public_key ? _('key %s').format(format.key(i.public_key)) : '', r.uptime ].filter(String).join(' · '));
-			part.port.title = i.public_key || '';
+			put(part.addresses, r.addresses.join('\n'));
+			put(part.port, [ r.port ? _('UDP port %s').format(r.port) : '', r.uptime ].filter(String).join(' · '));
+			put(part.key, i.public_key ? _('public key %s').format(format.key(i.public_key)) : '');
+			part.key.title = i.public_key || '';
 			put(part.peers, r.peers);
 			bar(part.bar, i.counts, i.peers_total);
-			put(part.rates, r.rx_rate ? '↓\u00a0%s  ↑\u00a0%s'.format(r.rx_rate, r.tx_rate) : '');
+			put(part.down, r.rx_rate ? '↓\u00a0' + r.rx_rate : '');
+			put(part.up, r.tx_rate ? '↑\u00a0' + r.tx_rate : '');
 			put(part.totals, r.moved ? _('received %s, sent %s').format(r.rx, r.tx) : '');
 			put(part.problems, r.problems);
-			put(part.choose, chosen ? _('All peers') : _('Only its peers'));
+			put(part.choose, chosen ? _('Show all peers') : _('Show only its peers'));
 			part.choose.setAttribute('aria-pressed', String(chosen));
-			part.choose.style.display = i.peers_total ? '' : 'none';
+			part.choose.style.display = (chosen || (several && i.peers_total)) ? '' : 'none';
+			part.problems.title = _('of the configuration');
 			actions.spark(part.spark, i.up ? { interface: r.name } : null);
 		}
 	};
@@ -116,7 +114,7 @@ return baseclass.extend({
 						cards.set(i.name, c = card(actions));
 
 					there.add(i.name);
-					c.update(i, i.name == chosen);
+					c.update(i, i.name == chosen, answer.interfaces.length > 1);
 
 					const next = at ? at.nextSibling : node.firstChild;
 

@@ -1,6 +1,7 @@
 'use strict';
 'require baseclass';
 'require rpc';
+'require ui';
 
 /* Reading and changing single sections of the router's configuration. LuCI's own
  * module uci takes whole files into the browser: with thousands of peers that is
@@ -85,7 +86,9 @@ return baseclass.extend({
 		const wait = 1000 * Math.max(1, +L.env.apply_holdoff || 0);
 
 		return this.pending().then(function(before) {
-			return stage(ops, 0, []).catch(function(e) {
+			return stage(ops, 0, []).then(function(made) {
+				return apply(seconds, true).then(function() { return made });
+			}).catch(function(e) {
 				/* What was there before is the person's own. */
 				const mine = ops.map(function(o) { return o.config }).filter(function(c, i, all) {
 					return all.indexOf(c) == i && before.indexOf(c) < 0;
@@ -94,9 +97,13 @@ return baseclass.extend({
 				return Promise.all(mine.map(function(c) { return revert(c).catch(function() {}) })).then(function() { throw e });
 			});
 		}).then(function(made) {
-			return apply(seconds, true)
-				.then(function() { return later(wait, function() { return confirmed(Date.now() + 1000 * seconds - wait) }) })
-				.then(function() { return made });
+			return later(wait, function() { return confirmed(Date.now() + 1000 * seconds - wait) }).then(function() {
+				/* What was waiting went along: LuCI's counter of changes shows it. */
+				if (ui.changes && ui.changes.init)
+					ui.changes.init();
+
+				return made;
+			});
 		});
 	}
 });

@@ -7,10 +7,15 @@
 
 /* Everything about one peer, unfolded below its row. */
 
+/* Lists of the configuration are shown up to here. */
+const OPTIONS_MAX = 100;
+
+/* The options of `config` in the order in which they are shown. */
 const TITLES = {
-	public_key: _('Public key'), has_preshared_key: _('Preshared key'), description: _('Name'), allowed_ips: _('Allowed IPs'), route_allowed_ips: _('Route allowed IPs'),
+	description: _('Name'), disabled: _('Disabled'), public_key: _('Public key'), has_preshared_key: _('Preshared key'),
 	endpoint_host: _('Endpoint host'), endpoint_port: _('Endpoint port'), endpoint: _('Further endpoints'), endpoint_family: _('Address family of endpoints'),
-	endpoint_failback: _('Back to the first endpoint after'), persistent_keepalive: _('Persistent keepalive'), disabled: _('Disabled')
+	endpoint_failback: _('Back to the first endpoint after'), persistent_keepalive: _('Persistent keepalive'),
+	allowed_ips: _('Allowed IPs'), route_allowed_ips: _('Route allowed IPs')
 };
 
 function empty(node) {
@@ -23,40 +28,51 @@ function yes(value) {
 }
 
 function fact(title, value) {
-	return (value == null || value === '') ? null : E('div', [ E('dt', [ title ]), E('dd', [ value ]) ]);
+	return E('div', [ E('dt', [ title ]), E('dd', [ value ]) ]);
 }
 
-/* facts are the fields that the row has no room for. */
-function facts(p) {
+function facts(title, lines) {
+	return E('div', [ E('h4', [ title ]), E('dl', { 'class': 'wgn-facts' }, lines) ]);
+}
+
+/* amount writes bytes for people, and all digits for those who compare. */
+function amount(bytes) {
+	return E('span', { 'title': '%s B'.format(String(bytes || 0)) }, [ format.bytes(bytes) ]);
+}
+
+/* list shows many short values; it scrolls where they are too many. */
+function list(items, total) {
+	return items.length ? E('div', { 'class': 'wgn-scroll' }, [
+		items.join('\n'),
+		items.length < total ? E('em', [ '\n', _('and %d more').format(total - items.length) ]) : E([])
+	]) : _('none', 'No allowed IPs');
+}
+
+function keepalive(seconds) {
+	return +seconds ? _('every %s').format(format.span(seconds)) : _('off');
+}
+
+/* now is what the device has and does. */
+function now(p) {
 	const when = (+p.latest_handshake > 0) ? new Date(1000 * p.latest_handshake).toLocaleString() : '';
 
-	return E('dl', { 'class': 'wgn-facts' }, [
+	return facts(_('Now'), [
+		fact(_('Interface'), p.in_device ? p.interface : _('%s, which does not have this peer').format(p.interface)),
 		fact(_('Public key'), p.public_key ? E('code', [ p.public_key ]) : _('none')),
-		fact(_('Interface'), p.interface),
-		fact(_('Section'), p.section ? 'network.' + p.section : _('not in the configuration')),
 		fact(_('Preshared key'), yes(p.has_preshared_key)),
-		fact(_('Endpoint in use'), p.endpoint || _('none')),
+		fact(_('Endpoint'), p.endpoint || _('none')),
 		fact(_('Last handshake'), rows.handshake(p) + (when ? ' (%s)'.format(when) : '')),
-		fact(_('Received'), '%s (%s B)'.format(format.bytes(p.transfer_rx), String(p.transfer_rx || 0))),
-		fact(_('Sent'), '%s (%s B)'.format(format.bytes(p.transfer_tx), String(p.transfer_tx || 0))),
-		fact(_('Persistent keepalive'), p.persistent_keepalive ? _('every %s').format(format.span(p.persistent_keepalive)) : _('off')),
-		fact(_('Routes for allowed IPs'), yes(p.route_allowed_ips)),
-		fact(_('In the device'), yes(p.in_device))
-	].filter(function(n) { return n != null }));
-}
-
-function list(title, items, total) {
-	return E('div', [
-		E('h4', [ '%s (%d)'.format(title, total) ]),
-		E('div', { 'class': 'wgn-scroll wgn-mono' }, [ items.length ? items.join('  ') : _('none', 'No allowed IPs') ]),
-		items.length < total ? E('div', { 'class': 'wgn-under' }, [ _('The first %d of them.').format(items.length) ]) : E([])
+		fact(_('Received'), amount(p.transfer_rx)),
+		fact(_('Sent'), amount(p.transfer_tx)),
+		fact(_('Persistent keepalive'), keepalive(p.persistent_keepalive)),
+		fact(_('Allowed IPs'), list(p.allowed_ips || [], +p.allowed_ips_total || 0))
 	]);
 }
 
 function table(heads, lines) {
 	return E('table', { 'class': 'wgn-plain' }, [
 		E('thead', [ E('tr', heads.map(function(h) { return E('th', { 'scope': 'col' }, [ h ]) })) ]),
-		E('tbody', lines.map(function(cells) { return E('tr', cells.map(function(c) { return E('td', [ c ]) })) }))
+		E('tbody', lines.map(function(cells) { return E('tr', cells.map(function(c, n) { return E('td', { 'data-title': heads[n] }, [ c ]) })) }))
 	]);
 }
 
@@ -83,27 +99,45 @@ function candidates(p) {
 	]);
 }
 
+/* said writes the value of an option for people; null: there is nothing to say. */
+function said(name, value) {
+	if (Array.isArray(value))
+		return value.length ? list(value.slice(0, OPTIONS_MAX), value.length) : null;
+
+	if (name == 'public_key' && value)
+		return E('code', [ value ]);
+
+	if (name == 'persistent_keepalive')
+		return keepalive(value);
+
+	if (name == 'endpoint_failback')
+		return +value ? format.span(value) : _('never');
+
+	if (typeof(value) == 'boolean')
+		return yes(value);
+
+	return (value == null || value === '') ? null : String(value);
+}
+
+/* config is what the configuration says, options that are not set with what they
+ * are then. What is of endpoints says nothing where there is none. */
 function config(p) {
 	if (!p.config)
-		return E([]);
+		return facts(_('Configuration'), [ fact(_('Section'), _('This peer is not in the configuration.')) ]);
 
-	const lines = [];
+	const lines = [ fact(_('Section'), E('code', [ 'network.' + p.section ])) ];
 
-	for (let name of Object.keys(p.config)) {
-		let value = p.config[name];
-
-		if (value === '' || value == null || (Array.isArray(value) && !value.length))
+	for (let name of Object.keys(TITLES)) {
+		if (name.match(/^endpoint_[pf]/) && !p.config.endpoint_host && !(p.config.endpoint || []).length)
 			continue;
 
-		if (Array.isArray(value))
-			value = value.slice(0, 20).join(', ') + (value.length > 20 ? ' …' : '');
-		else if (typeof(value) == 'boolean')
-			value = yes(value);
+		const value = said(name, p.config[name]);
 
-		lines.push([ TITLES[name] || name, String(value) ]);
+		if (value != null)
+			lines.push(fact(TITLES[name], value));
 	}
 
-	return E('div', [ E('h4', [ _('What the configuration says') ]), table([ _('Option'), _('Value') ], lines) ]);
+	return facts(_('Configuration'), lines);
 }
 
 function problems(p) {
@@ -120,7 +154,7 @@ return baseclass.extend({
 	pane(peer, buttons) {
 		const where = rows.where(peer);
 		const node = E('div', { 'class': 'wgn-details' });
-		const sentence = E('p', { 'class': 'wgn-detail' }, [ peer.detail || '' ]);
+		const sentence = E('p', { 'class': 'wgn-detail' }, [ rows.words(peer.detail) ]);
 		const actions = E('div', { 'class': 'wgn-buttons' }, buttons(peer));
 		const body = E('div', [ E('em', { 'class': 'spinning' }, [ _('Loading…') ]) ]);
 		const chart = peer.public_key ? traffic.panel({ interface: peer.interface, public_key: peer.public_key }, _('Traffic of %s').format(peer.name)) : null;
@@ -132,18 +166,18 @@ return baseclass.extend({
 			id: rows.id(peer),
 			node: node,
 			refresh: function(daemon) {
-				const text = backend.peer(where).then(function(p) {
-					sentence.textContent = p.detail || '';
+				const told = backend.peer(where).then(function(p) {
+					sentence.textContent = rows.words(p.detail);
 
 					/* What did not change stays: somebody may be selecting it. */
-					const said = JSON.stringify(Object.assign({}, p, { time: 0, handshake_age: 0 })) + rows.handshake(p);
+					const text = JSON.stringify(Object.assign({}, p, { time: 0, handshake_age: 0 })) + rows.handshake(p);
 
-					if (said === shown)
+					if (text === shown)
 						return;
 
-					shown = said;
+					shown = text;
 					empty(body);
-					[ problems(p), facts(p), candidates(p), list(_('Allowed IPs'), p.allowed_ips || [], +p.allowed_ips_total || 0), config(p) ]
+					[ problems(p), E('div', { 'class': 'wgn-columns' }, [ now(p), config(p) ]), candidates(p) ]
 						.forEach(function(n) { body.appendChild(n) });
 				}, function(e) {
 					shown = '';
@@ -151,7 +185,7 @@ return baseclass.extend({
 					body.appendChild(E('em', [ e.message ]));
 				});
 
-				return Promise.all([ text, chart ? chart.refresh(daemon) : null ]);
+				return Promise.all([ told, chart ? chart.refresh(daemon) : null ]);
 			}
 		};
 	}

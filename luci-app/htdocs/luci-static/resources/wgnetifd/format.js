@@ -32,6 +32,11 @@ return baseclass.extend({
 		return (n == null || !(+n >= 0)) ? '–' : scaled(+n, UNITS) + '/s';
 	},
 
+	/* tick writes the rate at a mark of an axis, without digits that are 0. */
+	tick(n) {
+		return this.rate(n).replace(/\.0+(?=\u00a0)/, '').replace(/(\.\d*[1-9])0+(?=\u00a0)/, '$1');
+	},
+
 	/* span writes a length of time in seconds with its two largest units. */
 	span(seconds) {
 		const s = Math.max(0, Math.floor(+seconds));

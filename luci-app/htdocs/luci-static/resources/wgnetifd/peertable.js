@@ -36,24 +36,25 @@ function row(actions, writable) {
 		state: E('span', { 'class': 'wgn-state' }), sentence: E('div', { 'class': 'wgn-under wgn-sentence' }), remark: E('div', { 'class': 'wgn-under wgn-remark' }),
 		endpoint: E('div'), host: E('div', { 'class': 'wgn-under' }),
 		handshake: E('div'),
-		rates: E('span'), spark: E('span'), totals: E('div', { 'class': 'wgn-under' }),
+		down: E('span'), up: E('span'), spark: E('span', { 'class': 'wgn-slot' }), totals: E('div', { 'class': 'wgn-under' }),
 		ips: E('div', { 'class': 'wgn-ips' }), more: E('div', { 'class': 'wgn-under' })
 	};
 	const enabled = E('input', { 'type': 'checkbox', 'change': function() { actions.enable(peer, enabled.checked) } });
+	const what = E('span', [ _('Enabled') ]);
 	const edit = E('button', { 'class': 'btn cbi-button cbi-button-edit', 'click': function(ev) { ev.preventDefault(); actions.edit(peer) } }, [ _('Edit') ]);
 	const cells = [
 		cell(COLUMNS[0], [ part.name, E('div', { 'class': 'wgn-badges' }, [ part.iface, part.key ]) ]),
 		cell(COLUMNS[1], [ part.state, part.sentence, part.remark ]),
 		cell(COLUMNS[2], [ part.endpoint, part.host ]),
 		cell(COLUMNS[3], [ part.handshake ]),
-		cell(COLUMNS[4], [ E('div', { 'class': 'wgn-flow' }, [ part.rates, part.spark ]), part.totals ]),
+		cell(COLUMNS[4], [ E('div', { 'class': 'wgn-flow' }, [ E('span', { 'class': 'wgn-rates' }, [ part.down, part.up ]), part.spark ]), part.totals ]),
 		cell(COLUMNS[5], [ part.ips, part.more ])
 	];
 	let knob = E([]);
 
 	if (writable) {
-		knob = E('label', { 'class': 'wgn-switch' }, [ enabled, ' ', _('Enabled') ]);
-		cells.push(E('td', { 'class': 'td cbi-section-actions' }, [ E('div', [ knob, ' ', edit ]) ]));
+		knob = E('label', { 'class': 'wgn-switch' }, [ enabled, what ]);
+		cells.push(E('td', { 'class': 'td cbi-section-actions' }, [ E('div', { 'class': 'wgn-actions' }, [ knob, edit ]) ]));
 	}
 
 	const node = E('tr', { 'class': 'tr cbi-section-table-row wgn-row' }, cells);
@@ -67,7 +68,6 @@ function row(actions, writable) {
 			peer = p;
 			node.dataset.key = p.public_key || '';
 			node.dataset.state = p.state;
-			node.classList.toggle('wgn-disabled', !r.enabled);
 			put(part.name, r.name);
 			put(part.iface, r.interface);
 			part.iface.style.display = several ? '' : 'none';
@@ -81,9 +81,10 @@ function row(actions, writable) {
 			put(part.endpoint, r.endpoint);
 			put(part.host, r.host);
 			put(part.handshake, r.handshake);
-			put(part.rates, (r.rx_rate && (p.rx_rate || p.tx_rate)) ? '↓\u00a0%s ↑\u00a0%s'.format(r.rx_rate, r.tx_rate) : '');
-			put(part.totals, r.moved ? '↓\u00a0%s ↑\u00a0%s'.format(r.rx, r.tx) : '–');
-			part.totals.title = _('received and sent since the interface came up');
+			put(part.down, r.flows ? '↓\u00a0' + r.rx_rate : '');
+			put(part.up, r.flows ? '↑\u00a0' + r.tx_rate : '');
+			put(part.totals, r.moved ? [ _('%s in', 'Amount of traffic'), _('%s out', 'Amount of traffic') ].map(function(t, n) { return t.replace(' ', '\u00a0').format(n ? r.tx : r.rx) }).join(', ') : '–');
+			part.totals.title = _('Received and sent since the interface came up');
 			put(part.ips, r.ips.join('\n') || _('none', 'No allowed IPs'));
 			put(part.more, r.more ? _('+ %d more').format(r.more) : '');
 			actions.spark(part.spark, (r.moved && p.public_key) ? { interface: p.interface, public_key: p.public_key } : null);
@@ -91,13 +92,18 @@ function row(actions, writable) {
 			if (!enabled.disabled)
 				enabled.checked = r.enabled;
 
-			knob.style && (knob.style.display = r.configured ? '' : 'none');
+			if (writable)
+				knob.style.display = r.configured ? '' : 'none';
+
 			edit.style.display = r.configured ? '' : 'none';
 		},
 		/* busy keeps the switch as it is while the router is at it. */
 		busy: function(on) {
 			enabled.disabled = on;
 			node.classList.toggle('wgn-busy-row', on);
+			node.setAttribute('aria-busy', String(on));
+			put(what, on ? _('Applying…') : _('Enabled'));
+			what.classList.toggle('spinning', on);
 		},
 		gone: function() { actions.spark(part.spark, null) }
 	};

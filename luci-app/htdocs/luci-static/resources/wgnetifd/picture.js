@@ -66,7 +66,8 @@ return baseclass.extend({
 		empty(node);
 		node.setAttribute('aria-label', say(s));
 		node.appendChild(svg('title', {}, [ say(s) ]));
-		draw(node, series.thin(s, 45), series.top(s) || 1, width, height);
+		node.appendChild(svg('path', { 'class': 'wgn-grid', 'd': 'M0 %dL%d %d'.format(height, width, height) }));
+		draw(node, series.thin(s, 60), series.top(s) || 1, width, height);
 
 		return node;
 	},
@@ -128,10 +129,10 @@ return baseclass.extend({
 				const y = height - tick / axis.top * height;
 
 				inner.appendChild(svg('line', { 'class': 'wgn-grid', 'x1': 0, 'x2': width, 'y1': y, 'y2': y }));
-				inner.appendChild(svg('text', { 'x': -6, 'y': y + 4, 'text-anchor': 'end' }, [ format.rate(tick) ]));
+				inner.appendChild(svg('text', { 'x': -6, 'y': y + 4, 'text-anchor': 'end' }, [ format.tick(tick) ]));
 			}
 
-			for (let age of series.times(span, Math.floor(width / 90))) {
+			for (let age of series.times(span, Math.floor(width / 110))) {
 				const x = width - age / span * width;
 
 				inner.appendChild(svg('line', { 'class': 'wgn-grid', 'x1': x, 'x2': x, 'y1': 0, 'y2': height }));

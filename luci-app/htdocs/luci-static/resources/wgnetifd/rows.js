@@ -6,10 +6,17 @@
 /* What the monitoring page says of peers and interfaces, in words: the backend's
  * answers in, texts out, nothing of a page. */
 
+/* words writes a sentence of the backend as one that stands alone. Names of
+ * options stay as they are. */
+function words(text) {
+	return String(text || '').trim().replace(/^[a-z]+(?=[ ,;])/, function(w) { return w.charAt(0).toUpperCase() + w.substring(1) });
+}
+
 /* sentence says what is the matter: in the language of the page where the reason
- * has a sentence there, otherwise in the backend's words. */
+ * has a sentence there, otherwise in the backend's words. What is well needs
+ * none. */
 function sentence(of) {
-	return state.reason(of.reason) || of.detail || '';
+	return state.reason(of.reason) || (of.reason ? '' : state.reason(of.state)) || words(of.detail);
 }
 
 /* rates are known of what is measured: not of a device that is down. */
@@ -31,8 +38,14 @@ function endpointText(peer) {
 	return (host.indexOf(':') >= 0 ? '[' + host + ']' : host) + (peer.endpoint_port ? ':' + peer.endpoint_port : '');
 }
 
+/* isName tells what is looked up from an address. */
+function isName(host) {
+	return !!host && !/^[0-9.]+$/.test(host) && String(host).indexOf(':') < 0;
+}
+
 return baseclass.extend({
 	sentence: sentence,
+	words: words,
 
 	/* id tells a peer from all others, of all interfaces: not all have a key,
 	 * not all have a section. */
@@ -58,11 +71,15 @@ return baseclass.extend({
 			key: peer.public_key ? format.key(peer.public_key) : _('no key'),
 			word: s.word, colour: s.colour,
 			sentence: sentence(peer),
-			detail: peer.detail || '',
-			endpoint: endpointText(peer) || _('calls us', 'A peer without endpoint'),
+			detail: words(peer.detail),
+			endpoint: endpointText(peer) || '–',
 			/* The name, where the device shows its address only. */
-			host: (peer.endpoint && peer.endpoint_host && peer.endpoint.indexOf(peer.endpoint_host) < 0) ? String(peer.endpoint_host) : '',
+			host: (peer.endpoint && peer.endpoint_host && peer.endpoint.indexOf(peer.endpoint_host) < 0) ? String(peer.endpoint_host)
+				: (endpointText(peer) || !peer.public_key) ? '' : _('It calls this router.', 'A peer without endpoint'),
+			named: isName(peer.endpoint_host),
 			handshake: this.handshake(peer),
+			/* Of those that are not connected only what is going on. */
+			flows: peer.rx_rate != null && (peer.state == 'connected' || peer.rx_rate > 0 || peer.tx_rate > 0),
 			rx_rate: rate(peer, 'rx'), tx_rate: rate(peer, 'tx'),
 			rx: format.bytes(peer.transfer_rx), tx: format.bytes(peer.transfer_tx),
 			moved: (+peer.transfer_rx || 0) + (+peer.transfer_tx || 0) > 0,
@@ -90,10 +107,10 @@ return baseclass.extend({
 			name: String(i.name),
 			word: s.word, colour: s.colour,
 			sentence: sentence(i),
-			detail: i.detail || '',
+			detail: words(i.detail),
 			addresses: (i.addresses || []).filter(function(a) { return !a.match(/^fe[89ab]/i) }),
 			port: i.listen_port ? String(i.listen_port) : '',
-			uptime: (i.up && i.uptime > 0) ? _('since %s').format(format.span(i.uptime)) : '',
+			uptime: (i.up && i.uptime > 0) ? _('up for %s').format(format.span(i.uptime)) : '',
 			peers: this.connected(i),
 			rx_rate: rate(i, 'rx'), tx_rate: rate(i, 'tx'),
 			rx: format.bytes(i.rx_bytes), tx: format.bytes(i.tx_bytes),
@@ -114,12 +131,12 @@ return baseclass.extend({
 	problems(i) {
 		const n = +i.problems_total || 0;
 
-		return !n ? '' : (n == 1) ? _('1 remark on the configuration') : _('%d remarks on the configuration').format(n);
+		return !n ? '' : (n == 1) ? _('1 problem') : _('%d problems').format(n);
 	},
 
 	/* problem writes a remark as one line. */
 	problem(p) {
-		return '%s%s: %s'.format(p.option || '', p.value ? ' = ' + p.value : '', p.text || '');
+		return (p.option || '') + (p.value ? ' = ' + p.value : '') + ': ' + (p.text || '');
 	},
 
 	/* situation finds what stands in the way of everything else, the worst first:

@@ -10,7 +10,7 @@ const STATES = {
 	idle: { word: _('idle', 'State of a WireGuard peer'), colour: 'idle' },
 	connecting: { word: _('connecting', 'State of a WireGuard peer'), colour: 'busy' },
 	stale: { word: _('no answer', 'State of a WireGuard peer'), colour: 'bad' },
-	waiting: { word: _('never connected', 'State of a WireGuard peer'), colour: 'idle' },
+	waiting: { word: _('waiting', 'State of a WireGuard peer'), colour: 'idle' },
 	unresolved: { word: _('name not resolved', 'State of a WireGuard peer'), colour: 'bad' },
 	invalid: { word: _('left out', 'State of a WireGuard peer'), colour: 'bad' },
 	disabled: { word: _('disabled', 'State of a WireGuard peer'), colour: 'off' },
@@ -36,7 +36,17 @@ const REASONS = {
 	'clock': _('The router\'s clock is not set; the peer may refuse handshakes until it is.'),
 	'roamed': _('The peer answers from another address than the configured one.'),
 	'failed-over': _('A further endpoint is in use, because the first one does not answer.'),
-	'returning': _('The first endpoint is being tried again.')
+	'returning': _('The first endpoint is being tried again.'),
+	'idle': _('Nothing to send; the next packet starts a handshake.'),
+	'down': _('The interface is not up.'),
+	'not-applied': _('It is configured, and not in the device yet: press Save & Apply, or restart the interface.'),
+	'disabled': _('Switched off in the configuration.'),
+	'pending': _('The network service is bringing it up.'),
+	'stopped': _('It is stopped. Start it under Network → Interfaces.'),
+	'unknown': _('The network service does not know it yet. Restart it under Network → Interfaces.'),
+	'device-down': _('Its device is down. Restart it under Network → Interfaces.'),
+	'device-gone': _('Its device is gone. Restart it under Network → Interfaces.'),
+	'no-wireguard': _('The kernel has no WireGuard.')
 };
 
 function lookup(table, state) {

@@ -20,7 +20,11 @@
 /* How long a pause in typing is before the text is searched for, in ms. */
 const TYPING = 250;
 
-const handlers = rpc.declare({ object: 'network', method: 'get_proto_handlers', expect: { '': {} } });
+/* Where a notice offers to restart the network, netifd is asked again after this
+ * time, in ms, whether that helped. */
+const HANDLERS_AGE = 10000;
+
+const handlers = rpc.declare({ object: 'network', method: 'get_proto_handlers', expect: { '': {} }, reject: true });
 
 const SORTS = [
 	[ 'section', _('as configured') ], [ 'name', _('by name') ], [ 'state', _('by state') ], [ 'handshake', _('by last handshake') ],
@@ -58,8 +62,16 @@ return view.extend({
 
 		return Promise.all([
 			this.fetch().catch(function(e) { return e }),
-			L.resolveDefault(handlers(), null)
+			this.askHandlers()
 		]);
+	},
+
+	/* askHandlers asks netifd which protocols it knows. Who may not ask, or gets
+	 * no answer, is told nothing about it. */
+	askHandlers() {
+		this.handlersTime = Date.now();
+
+		return handlers().catch(function() { return null }).then(L.bind(function(all) { this.handlers = all }, this));
 	},
 
 	/* fetch asks for the page that is wanted; null when somebody wanted another
@@ -96,7 +108,6 @@ return view.extend({
 		const first = loaded[0];
 
 		this.writable = L.hasViewPermission() !== false;
-		this.handlers = loaded[1];
 
 		const act = this.actions();
 
@@ -105,11 +116,12 @@ return view.extend({
 			cards: cards.list(act),
 			chips: peertable.chips(L.bind(function(state) { this.show(query.state(this.query, state)) }, this)),
 			table: peertable.table(act, this.writable),
-			chart: E('div'),
+			chart: E('div', { 'class': 'wgn-summary-chart' }),
 			late: E('div', { 'class': 'alert-message warning', 'style': 'display:none', 'role': 'status' }),
 			place: E('span', { 'role': 'status' }),
 			peers: E('div', { 'class': 'cbi-section' })
 		};
+		this.part.summary = E('div', { 'class': 'wgn-summary' }, [ this.part.cards.node, this.part.chart ]);
 		this.sparks = traffic.sparks(function() { return !document.hidden });
 
 		const page = E('div', { 'class': 'wgn-page' }, [
@@ -117,7 +129,7 @@ return view.extend({
 				E('h2', [ _('WireGuard') ]),
 				this.writable ? button(_('Add a device…'), 'cbi-button-add wgn-add', function() { return act.add() }) : E([])
 			]),
-			this.part.late, this.part.notices.node, this.part.cards.node, this.part.chart, this.peersNode()
+			this.part.late, this.part.notices.node, this.part.summary, this.peersNode()
 		]);
 
 		if (first instanceof Error)
@@ -196,10 +208,10 @@ return view.extend({
 		out.push(button(_('Edit'), 'cbi-button-edit', function() { return actions.edit(peer, function(s) { notify(s); return self.again() }) }), ' ');
 		out.push(button(_('QR code and file'), '', function() { return actions.showCode(peer, self.iface(peer.interface)) }), ' ');
 
-		if (peer.endpoint_host && peer.public_key)
+		if (rows.peer(peer).named && peer.public_key)
 			out.push(button(_('Look the name up again'), '', function() {
 				return actions.resolve(peer).then(function(r) {
-					notify(r.resolving ? [] : [ _('There is no name to look up: the endpoint is an address.') ]);
+					notify(r.resolving ? [] : [ _('There is no name to look up: the endpoint is an address, or the peer is not in use.') ]);
 
 					return self.again();
 				});
@@ -276,7 +288,8 @@ return view.extend({
 		if (missing)
 			missing.parentNode.removeChild(missing);
 
-		part.notices.update(rows.situation(answer, this.handlers));
+		this.notices(answer);
+		part.summary.classList.toggle('wgn-single', !several);
 		part.cards.update(answer, q.interface);
 		part.chips.update(answer.counts, q.states);
 		part.table.update(answer, q, several);
@@ -294,6 +307,16 @@ return view.extend({
 		return this.pane ? this.pane.refresh(answer.daemon) : null;
 	},
 
+	/* notices says what stands in the way, and sees whether it still does. */
+	notices(answer) {
+		const found = rows.situation(answer, this.handlers);
+
+		this.part.notices.update(found);
+
+		if (Date.now() - this.handlersTime > HANDLERS_AGE && found.some(function(s) { return /-handler$/.test(s.kind) }))
+			this.askHandlers();
+	},
+
 	/* chart shows the interface whose peers are shown, or the one there is. */
 	chart(answer) {
 		const up = (answer.interfaces || []).filter(function(i) { return i.up });
@@ -307,7 +330,7 @@ return view.extend({
 				this.part.chart.removeChild(this.part.chart.firstChild);
 
 			if (this.panel)
-				this.part.chart.appendChild(E('div', { 'class': 'cbi-section' }, [ this.panel.node ]));
+				this.part.chart.appendChild(this.panel.node);
 		}
 
 		if (this.panel)
