@@ -1,6 +1,7 @@
 package status
 
 import (
+	"github.com/wgnetifd/wgnetifd/internal/resolve"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
 
@@ -59,6 +60,9 @@ func (p *Peer) unresolved() string {
 
 func (p *Peer) noAddress() string {
 	s := "no address was found for " + p.EndpointHost + ": is the name right, and does DNS work on this router?"
+	if resolve.IsLocal(p.EndpointHost) {
+		s = "no address was found for " + p.EndpointHost + ": is the name right, and its host on a network of this router?"
+	}
 	if p.Err != nil {
 		s += " (" + p.Err.Error() + ")"
 	}
