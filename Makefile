@@ -156,6 +156,10 @@ PACKAGE_FLAGS ?=
 packages: setup ## .ipk, .apk and feeds of every OpenWrt architecture (ARCHS='NAME...'), in build/packages
 	$(MKPACKAGES) $(PACKAGE_FLAGS) build $(ARCHS)
 
+.PHONY: test-packages
+test-packages: packages ## install and remove every package that `make packages` makes (ARCHS='NAME...')
+	$(call go-test,CGO_ENABLED=0 WGNETIFD_PACKAGES="$(abspath $(PACKAGES))",./test/install)
+
 .PHONY: feed-key
 feed-key: ## the keys that sign your feeds, in FEED_KEY (~/.config/wgnetifd/feed-key)
 	@$(MKPACKAGES) key
