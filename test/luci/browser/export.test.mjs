@@ -89,6 +89,10 @@ test('without a host name, a key and an endpoint nothing breaks, and what is mis
 		await form.choose('client_endpoint', '192.0.2.1');
 		assert.match(await exported(form), /Endpoint = 192\.0\.2\.1:51820/);
 		assert.match(await form.pane().innerText(), /no listen port/);
+		await form.pane().locator('.wgn-close').click();
+		await form.choose('client_endpoint', '100.64.1.2');
+		await exported(form);
+		assert.match(await form.pane().innerText(), /100\.64\.1\.2 is shared with other customers/);
 		quiet(page);
 		await page.close();
 	}

@@ -192,6 +192,31 @@ test('what is wrong is said at the field while one types, as the backend says it
 	await page.close();
 });
 
+test('the two keys of a device belong together', async () => {
+	const { page, form } = await editing(lab, WG0 + peerSection(OTHER, []));
+	await form.tab('Peers');
+	await form.peer();
+	await form.fill('private_key', PSK);
+	await form.field('private_key').getByText('not the private key that belongs to the public key').waitFor();
+	await form.fill('public_key', '');
+	await form.fill('private_key', '');
+	await form.fill('private_key', PSK);
+	const pub = await form.generated('public_key');
+	assert.match(pub, /^[A-Za-z0-9+/]{43}=$/);
+	assert.equal(await form.hint('private_key'), '');
+	quiet(page, PSK);
+	await page.close();
+});
+
+test('an interface that is deleted takes its peers along', async () => {
+	await lab.configure(WG0 + peerSection(OTHER, []));
+	const page = await lab.open('admin/network/network');
+	await page.locator('.cbi-section-table-row[data-sid="wg0"] button:has-text("Delete")').click();
+	await apply(page);
+	assert.doesNotMatch(await lab.network(), /wg0/);
+	await page.close();
+});
+
 test('a configuration file becomes the interface', async () => {
 	const { page, form } = await editing(lab, WG0.replace(PRIV, 'generate'));
 	await form.press('Load configuration…');

@@ -31,9 +31,3 @@ test('an empty peer has a file, and words for what it lacks', () => {
 	assert.equal(client.build({}, {}).missing.length, 4);
 	assert.match(client.build({ public_key: PUB }, { private_key: PRIV, allowed_ips: '10.0.0.2', client_endpoint: 'a.example' }).missing[0], /listen port/);
 });
-
-test('proposals for the endpoint are names and addresses alone', () => {
-	assert.deepEqual(plain(client.endpoints(['home.example.org', '<img src=x>', null], 'router', ['192.0.2.1/24', '192.0.2.1', '2001:db8::1/64'])),
-		['home.example.org', '192.0.2.1', '2001:db8::1']);
-	assert.deepEqual(plain(client.endpoints([], 'router.example.org', [])), ['router.example.org']);
-});

@@ -75,28 +75,6 @@ return baseclass.extend({
 	/* text returns the file. */
 	text(iface, peer) {
 		return config.write(this.build(iface, peer).config);
-	},
-
-	/* endpoints returns what could be the endpoint of this router, the best first:
-	 * names of dynamic DNS, the router's own name if it has a domain, and public
-	 * addresses. All of them are checked. */
-	endpoints(names, hostname, addresses) {
-		const out = [];
-		const add = function(host) {
-			host = String(host || '').split('/')[0];
-
-			if (host != '' && check.isHost(host) && out.indexOf(host) < 0)
-				out.push(host);
-		};
-
-		names.forEach(add);
-
-		if (String(hostname || '').indexOf('.') > 0)
-			add(hostname);
-
-		addresses.forEach(add);
-
-		return out;
 	}
 });
 

@@ -5,6 +5,7 @@
 'require uci';
 'require wgnetifd.check as check';
 'require wgnetifd.client as client';
+'require wgnetifd.deviceendpoint as deviceendpoint';
 'require wgnetifd.pane as pane';
 'require wgnetifd.qr as qr';
 
@@ -21,7 +22,7 @@ function proposals(s) {
 		L.resolveDefault(uci.load('ddns')),
 		L.resolveDefault(uci.load('system'))
 	]).then(function(r) {
-		const names = [], addresses = [];
+		const names = [], uplinks = [];
 		let hostname = '';
 
 		uci.sections('ddns', 'service', function(d) {
@@ -31,13 +32,14 @@ function proposals(s) {
 
 		uci.sections('system', 'system', function(d) { hostname = d.hostname || hostname });
 
-		r[0].forEach(function(n) { addresses.push.apply(addresses, n.getIPAddrs()) });
-		r[1].forEach(function(n) { addresses.push.apply(addresses, n.getIP6Addrs()) });
+		r[0].forEach(function(n) { uplinks.push({ name: n.getName(), proto: n.getProtocol(), addresses: n.getIPAddrs() }) });
+		r[1].forEach(function(n) { uplinks.push({ name: n.getName(), proto: n.getProtocol(), addresses: n.getIP6Addrs() }) });
 
 		const own = [].concat(s.formvalue(s.section, 'addresses') || []).map(function(a) { return String(a).split('/')[0] });
 
 		return {
-			endpoints: client.endpoints(names, hostname, addresses),
+			endpoints: deviceendpoint.proposals(names, hostname, uplinks),
+			uplinks: uplinks,
 			dns: own.concat(r[2] ? r[2].getIPAddrs() : []).map(function(a) { return a.split('/')[0] }),
 			networks: r[2] ? r[2].getIPAddrs().concat(r[2].getIP6Addrs()) : []
 		};
@@ -66,13 +68,21 @@ function show(section, section_id, s, own, map) {
 	const iface = { public_key: own().publicKey, listen_port: s.formvalue(s.section, 'listen_port'), mtu: s.formvalue(s.section, 'mtu') };
 
 	return proposals(s).then(function(found) {
+		const best = deviceendpoint.best(found.endpoints);
+
 		/* What stands in the picture stands in the field, and is kept. */
-		if (!peer.client_endpoint && found.endpoints.length) {
-			peer.client_endpoint = found.endpoints[0];
-			section.getUIElement(section_id, 'client_endpoint').setValue(peer.client_endpoint);
+		if (!peer.client_endpoint && best) {
+			peer.client_endpoint = best;
+			section.getUIElement(section_id, 'client_endpoint').setValue(best);
 		}
 
-		pane.open(map, _('Configuration and QR code'), qr.render(client.text(iface, peer), value('description'), client.build(iface, peer).missing));
+		const at = deviceendpoint.hostOf(peer.client_endpoint);
+		const doubt = at
+			? deviceendpoint.warning(at.host)
+			: deviceendpoint.situation(found.endpoints, found.uplinks, iface.listen_port || '51820');
+
+		pane.open(map, _('Configuration and QR code'),
+			qr.render(client.text(iface, peer), value('description'), client.build(iface, peer).missing.concat(doubt || [])));
 	});
 }
 
@@ -81,7 +91,7 @@ return baseclass.extend({
 	add(ss, s, own, peer) {
 		let o = peer('client', 'client_endpoint');
 
-		proposing(o, s, function(found) { return found.endpoints });
+		proposing(o, s, function(found) { return found.endpoints.map(function(p) { return p.host }) });
 
 		o = peer('client', 'client_addresses');
 		o.placeholder = '10.0.0.2/32';

@@ -61,6 +61,33 @@ function keyNote(s, own) {
 	};
 }
 
+/* pairOf is for the two keys of a device: the public one follows from the private
+ * one, and a file with another one would never connect. */
+function pairOf(peer) {
+	const known = {};
+	const o = peer('general', 'private_key', function(section_id, value, option) {
+		const shown = option.section.formvalue(section_id, 'public_key');
+
+		return (known[value] && shown && known[value] != shown)
+			? { note: _('This is not the private key that belongs to the public key above: the device could not connect with it.') }
+			: null;
+	});
+
+	o.onchange = function(ev, section_id, value) {
+		if (!value || check.peerOption('public_key', value))
+			return;
+
+		return backend.publicKey(value).then(L.bind(function(pub) {
+			known[value] = pub;
+
+			if (!this.section.formvalue(section_id, 'public_key'))
+				put(this.section, section_id, 'public_key', pub);
+
+			this.getUIElement(section_id).triggerValidation();
+		}, this));
+	};
+}
+
 /* overlapNote says who has the same allowed IPs, and who gets them. */
 function overlapNote(s) {
 	return function(section_id, value, option) {
@@ -113,7 +140,8 @@ function describe(section_id) {
 
 function listAllowed(section_id) {
 	const all = [].concat(uci.get('network', section_id, 'allowed_ips') || []).reduce(function(l, v) { return l.concat(check.split(v)) }, []);
-	const nodes = all.slice(0, SHOWN).map(function(ip) { return E('span', { 'class': 'ifacebadge' }, [ ip ]) });
+	/* IPv6 is broken where it has to be, IPv4 never is. */
+	const nodes = all.slice(0, SHOWN).map(function(ip) { return E('span', { 'class': ip.indexOf(':') < 0 ? 'ifacebadge wgn-whole' : 'ifacebadge' }, [ ip ]) });
 
 	if (all.length > SHOWN)
 		nodes.push(E('span', { 'class': 'ifacebadge', 'data-tooltip': all.slice(SHOWN, 50).join('\n') }, [
@@ -291,7 +319,6 @@ return baseclass.extend({
 
 		o = fields.add(ss, 'general', options.PEER, 'description');
 		o.placeholder = _('Laptop');
-		o.width = '30%';
 		o.textvalue = describe;
 
 		o = peer('general', 'public_key', keyNote(s, own));
@@ -299,7 +326,7 @@ return baseclass.extend({
 		o.optional = false;
 
 		if (writable) {
-			peer('general', 'private_key');
+			pairOf(peer);
 			keyButtons(ss);
 			peer('general', 'preshared_key');
 			pskButton(ss);

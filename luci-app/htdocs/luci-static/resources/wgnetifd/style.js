@@ -15,6 +15,7 @@ const RULES = [
 	'.wgn-peer .wgn-name { font-weight: bold; overflow-wrap: anywhere; flex-basis: 100%; }',
 	'.wgn-list { display: inline-flex; flex-wrap: wrap; gap: .125em; }',
 	'.wgn-list .ifacebadge, .wgn-peer .ifacebadge { overflow-wrap: anywhere; white-space: normal; }',
+	'.wgn-list .ifacebadge.wgn-whole { white-space: nowrap; overflow-wrap: normal; }',
 	'.wgn-pane textarea { width: 100%; max-width: none; min-height: 12em; font-family: monospace; white-space: pre; box-sizing: border-box; }',
 	'.wgn-pane textarea.wgn-over { outline: 2px dashed currentColor; }',
 	'.wgn-pane fieldset { border: 0; margin: .5em 0; padding: 0; }',
