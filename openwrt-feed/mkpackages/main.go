@@ -136,22 +136,35 @@ const (
 	end   = "<!-- end of packages -->\n"
 )
 
-// sizes writes the table of sizes.
+// sizes writes the table of sizes. The page is read again after the packages have
+// been made: that takes minutes, and somebody may have written to it.
 func (b *build) sizes() error {
-	text, err := os.ReadFile(page)
-	if err != nil {
+	if _, _, err := around(); err != nil {
 		return err
-	}
-	head, rest, ok := strings.Cut(string(text), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s lacks a mark: %s", page, strings.TrimSpace(begin))
 	}
 	made, err := b.run(nil)
 	if err != nil {
 		return err
 	}
+	head, tail, err := around()
+	if err != nil {
+		return err
+	}
 	return os.WriteFile(page, []byte(head+begin+sizeTable(made)+end+tail), 0o644)
+}
+
+// around returns what stands before and behind the table.
+func around() (head, tail string, err error) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return "", "", err
+	}
+	head, rest, ok := strings.Cut(string(text), begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return "", "", fmt.Errorf("%s lacks a mark: %s", page, strings.TrimSpace(begin))
+	}
+	return head, tail, nil
 }
 
 // sizeTable has a line for each size: architectures with one program share it.
