@@ -96,7 +96,9 @@ func sensitive(pkg *uci.Package) (secrets, names []string) {
 				switch {
 				case secretOptions[o.Name]:
 					secrets = append(secrets, v)
-				case o.Name == "endpoint_host" || o.Name == "endpoint":
+				case o.Name == "endpoint_host" || o.Name == "endpoint" || o.Name == "client_endpoint":
+					names = append(names, hostOf(v))
+				case o.Name == "client_dns" && strings.Contains(v, "."): // `lan` is nobody's
 					names = append(names, hostOf(v))
 				}
 			}

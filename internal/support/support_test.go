@@ -58,6 +58,9 @@ config wireguard_wg0 'phone'
 	list endpoint '[2001:db8:9::9]:51820'
 	list allowed_ips '10.0.0.2/32'
 	list allowed_ips '198.51.100.0/24'
+	option client_endpoint 'router.dyn.example:51820'
+	list client_dns '203.0.113.53'
+	list client_dns 'corp.dyn.example'
 
 config wireguard_wg0
 	option public_key 'cut-off-key'
