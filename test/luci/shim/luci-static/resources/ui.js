@@ -1,5 +1,4 @@
 'use strict';
-'require baseclass';
 'require dom';
 'require uci';
 'require shim.widgets as widgets';
@@ -30,6 +29,19 @@ const changes = {
 		});
 	},
 
+	/* displayChanges shows what is staged. */
+	displayChanges() {
+		return uci.changes().then(function(all) {
+			ui.showModal(_('Configuration') + ' / ' + _('Changes'), [
+				E('pre', [ Object.keys(all).map(function(file) { return all[file].map(function(c) { return [ file ].concat(c).join(' ') }).join('\n') }).join('\n') ]),
+				E('div', { 'class': 'button-row' }, [
+					E('button', { 'class': 'btn cbi-button', 'click': ui.hideModal }, [ _('Close') ]), ' ',
+					E('button', { 'class': 'btn cbi-button cbi-button-apply important', 'click': ui.createHandlerFn(changes, 'apply', true) }, [ _('Save & Apply') ])
+				])
+			]);
+		});
+	},
+
 	/* apply has LuCI's server apply what is staged; checked: it is taken back if
 	 * this page cannot confirm it. */
 	apply(checked) {
@@ -37,6 +49,8 @@ const changes = {
 			return fetch(L.url('admin/uci', what) + '?sid=%s&token=%s'.format(L.env.sessionid, L.env.token), { method: 'POST' }).then(function(response) {
 				if (!response.ok)
 					throw new Error(_('Apply request failed with status %h').format(response.status));
+
+				return response.text();
 			});
 		};
 
@@ -56,7 +70,7 @@ const changes = {
 
 document.addEventListener('shim-uci-saved', function() { changes.init() });
 
-const UI = baseclass.extend(Object.assign({
+const ui = Object.assign({
 	changes: changes,
 	tabs: tabs,
 
@@ -113,9 +127,9 @@ const UI = baseclass.extend(Object.assign({
 		return L.require('view.' + path.replace(/\//g, '.')).then(function(view) {
 			changes.init();
 
-			return view.show();
+			return view.__show__();
 		}).catch(L.bind(L.error, L));
 	}
-}, widgets));
+}, widgets);
 
-return UI;
+return ui;

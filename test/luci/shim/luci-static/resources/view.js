@@ -14,7 +14,8 @@ function all(method) {
 }
 
 const View = baseclass.extend({
-	show() {
+	/* The name of the method is none that a page has too. */
+	__show__() {
 		const view = document.getElementById('view');
 
 		return Promise.resolve(this.load()).then(L.bind(this.render, this)).then(L.bind(function(nodes) {
