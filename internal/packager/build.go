@@ -47,9 +47,9 @@ type Made struct {
 // builder holds what one run needs throughout.
 type builder struct {
 	Options
-	makefiles []*recipe.Makefile
-	everyone  []product // the packages that fit every router
-	made      []Made
+	packages []*recipe.Package // those that differ from router to router
+	everyone []product         // the packages that fit every router
+	made     []Made
 }
 
 // product is a package in both formats.
@@ -90,7 +90,8 @@ func (b *builder) say(format string, args ...any) {
 	}
 }
 
-// open reads the Makefiles and makes the packages that fit every router.
+// open reads the Makefiles, once: a commit while the packages are made is not theirs.
+// It makes the packages that fit every router.
 func (b *builder) open() error {
 	var variables []string
 	if b.Version != "" {
@@ -108,13 +109,13 @@ func (b *builder) open() error {
 		if err != nil {
 			return err
 		}
-		b.makefiles = append(b.makefiles, m)
 		packages, err := m.Packages()
 		if err != nil {
 			return err
 		}
 		for _, p := range packages {
 			if p.Arch != all {
+				b.packages = append(b.packages, p)
 				continue
 			}
 			made, err := b.product(p, all, "")
@@ -161,27 +162,18 @@ func (b *builder) group(g Group) error {
 	}
 	for n, arch := range g.Names {
 		products := slices.Clone(b.everyone)
-		for _, m := range b.makefiles {
-			packages, err := m.Packages()
+		for _, p := range b.packages {
+			if n == 0 { // the others of the group have the same
+				b.say("%s %s for %s", p.Name, p.Version, g.Environment)
+				if err := b.Compile(arch, p.Version, binaries); err != nil {
+					return err
+				}
+			}
+			made, err := b.product(p, arch, binaries)
 			if err != nil {
 				return err
 			}
-			for _, p := range packages {
-				if p.Arch == all {
-					continue
-				}
-				if n == 0 { // the others of the group have the same
-					b.say("%s %s for %s", p.Name, p.Version, g.Environment)
-					if err := b.Compile(arch, p.Version, binaries); err != nil {
-						return err
-					}
-				}
-				made, err := b.product(p, arch, binaries)
-				if err != nil {
-					return err
-				}
-				products = append(products, made)
-			}
+			products = append(products, made)
 		}
 		if err := b.feed(arch, products); err != nil {
 			return err
