@@ -29,8 +29,9 @@ type standIn struct {
 
 	mu       sync.Mutex
 	ifaces   map[string]*standInIface
-	told     []string // notify_proto, as JSON
-	wrong    []string // what it was told of interfaces that are down
+	told     []string          // notify_proto, as JSON
+	last     map[string]string // of these the last state of each interface
+	wrong    []string          // what it was told of interfaces that are down
 	handlers sync.WaitGroup
 }
 
@@ -46,21 +47,25 @@ type standInIface struct {
 // withNetifd gives the rig a bus and a netifd with interfaces that are down.
 func (r *rig) withNetifd(ifaces ...string) {
 	r.t.Helper()
-	n := &standIn{r: r, ifaces: map[string]*standInIface{}, socket: filepath.Join(r.t.TempDir(), "ubus.sock")}
+	n := &standIn{r: r, ifaces: map[string]*standInIface{}, last: map[string]string{}, socket: filepath.Join(r.t.TempDir(), "ubus.sock")}
 	for _, name := range ifaces {
 		n.ifaces[name] = &standInIface{state: "down"}
 	}
 	r.netifd = n
 	n.startBus()
 	n.connect()
-	r.t.Cleanup(func() {
-		n.handlers.Wait()
-		n.disconnect()
-		_ = n.broker.Close() // A test may have closed it.
-		for _, w := range n.wrong {
-			r.t.Errorf("netifd was told of an interface that is down: %s", w)
-		}
-	})
+	r.t.Cleanup(n.stop)
+}
+
+// stop ends it, and says what it should not have been told.
+func (n *standIn) stop() {
+	n.handlers.Wait()
+	n.disconnect()
+	_ = n.broker.Close() // A test may have closed it.
+	for _, w := range n.wrong {
+		n.r.t.Errorf("netifd was told of an interface that is down: %s", w)
+	}
+	n.wrong = nil
 }
 
 func (n *standIn) startBus() {
@@ -138,6 +143,7 @@ func (n *standIn) notify(args blobmsg.Table) (blobmsg.Table, error) {
 	n.told = append(n.told, text)
 	switch action {
 	case 0:
+		n.last[name] = text
 		i.announce(n.r, name, args)
 		if i.state == "setup" {
 			i.state = "up"
@@ -275,6 +281,13 @@ func (n *standIn) stateOf(name string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.ifaces[name].state
+}
+
+// lastState returns the state of an interface that netifd was told of last, as JSON.
+func (n *standIn) lastState(name string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.last[name]
 }
 
 // take returns what netifd was told since the last call.
