@@ -119,11 +119,17 @@ func login(d *rpcd.Rpcd, w http.ResponseWriter, r *http.Request) {
 
 // grantsOf applies ACL files as rpcd does at a login (session.c).
 func grantsOf(user string) ([]rpcd.Grant, error) {
-	var out []rpcd.Grant
 	files := []string{"luci-app/root/usr/share/rpcd/acl.d/luci-app-wgnetifd.json"}
 	if user != "status" {
 		files = append(files, "test/luci/serve/acl.json")
 	}
+	return grantsOfFiles(user == "admin", files...)
+}
+
+// grantsOfFiles are the rights to read of ACL files of the project, and those to
+// write if they are wanted.
+func grantsOfFiles(write bool, files ...string) ([]rpcd.Grant, error) {
+	var out []rpcd.Grant
 	for _, name := range files {
 		data, err := os.ReadFile(source(name))
 		if err != nil {
@@ -135,7 +141,7 @@ func grantsOf(user string) ([]rpcd.Grant, error) {
 		}
 		for group, rights := range file {
 			out = append(out, scopes(group, "read", rights.Read)...)
-			if user == "admin" {
+			if write {
 				out = append(out, scopes(group, "write", rights.Write)...)
 			}
 		}
