@@ -50,13 +50,23 @@ func (r *Run) logProblem(p *schema.Problem, ofPeer bool) {
 }
 
 // unreachable returns the endpoints that no uplink leads to. Until one does, they
-// would be sent into the tunnel itself.
+// would be sent into the tunnel itself. The daemon, which finds the same again with
+// every change of routes, logs them when it tells of them.
 func (r *Run) unreachable() []Problem {
 	var problems []Problem
 	for _, addr := range r.lost {
-		const text = "the tunnel's own routes lead to this endpoint and no uplink does"
-		r.Log.Warn(text, "endpoint", addr)
-		problems = append(problems, Problem{Code: CodeNoUplink, Words: []string{"network." + r.Conf.Name, addr.String(), text}})
+		problems = append(problems, Problem{Code: CodeNoUplink, Words: []string{"network." + r.Conf.Name, addr.String(), noUplink}})
+	}
+	if !r.live {
+		r.logUnreachable()
 	}
 	return problems
+}
+
+const noUplink = "the tunnel's own routes lead to this endpoint and no uplink does"
+
+func (r *Run) logUnreachable() {
+	for _, addr := range r.lost {
+		r.Log.Warn(noUplink, "endpoint", addr)
+	}
 }

@@ -288,6 +288,7 @@ func (r *Run) Slim() {
 // TellProblems puts what is wrong into the log and tells netifd: what the
 // configuration has wrong, and what came up on the way.
 func (r *Run) TellProblems(ctx context.Context) {
+	r.logUnreachable()
 	r.tell(ctx, append(r.problems(), r.Failed...))
 }
 

@@ -62,6 +62,8 @@ type keeper struct {
 	reported string
 	// full: the interface is up, takes everything, and wants clock_bypass.
 	full atomic.Bool
+	// adjusting is how long the last look at routes took, in nanoseconds.
+	adjusting atomic.Int64
 	// shown is what a status showed last; nil: something has changed since.
 	shown atomic.Pointer[shown]
 }
@@ -353,7 +355,9 @@ func (k *keeper) adjust(ctx context.Context, writes []plan.PeerChange) {
 	if k.run == nil {
 		return
 	}
+	begin := time.Now()
 	run, err := k.d.o.System.Adjust(ctx, k.run, writes)
+	k.adjusting.Store(int64(time.Since(begin)))
 	switch {
 	case errors.Is(err, apply.ErrNotUp):
 		k.drop()

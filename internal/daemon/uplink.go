@@ -74,8 +74,8 @@ type dirt struct {
 }
 
 // settleTime is how long more is waited for when something changed: a new uplink
-// comes with a dozen of events. lookShare bounds what looking costs: a twentieth
-// of the time, however many routes change.
+// comes with a dozen of events. lookShare bounds what looking costs, and what the
+// keepers do about it: a twentieth of the time, however many routes change.
 const (
 	settleTime = 100 * time.Millisecond
 	lookShare  = 20
@@ -96,9 +96,10 @@ func (d *Daemon) watchNetwork(ctx context.Context) {
 	}
 }
 
-// note notes an event, unless it is our own doing.
+// note notes an event, unless it is our own doing. That a route of ours is gone may
+// be somebody else's; where it was ours the look that follows finds nothing to do.
 func (d *Daemon) note(e rtnl.Event) {
-	if e.Kind == rtnl.EventRoute && e.Protocol == rtnl.Protocol {
+	if e.Kind == rtnl.EventRoute && e.Protocol == rtnl.Protocol && !e.Removed {
 		return
 	}
 	ours := e.Device != "" && d.keeper(e.Device) != nil
@@ -126,7 +127,7 @@ func (d *Daemon) note(e rtnl.Event) {
 
 // followNetwork looks at what changed, until ctx ends.
 func (d *Daemon) followNetwork(ctx context.Context) {
-	var cost time.Duration
+	var rested time.Time // when the last look has cost no more than its share
 	for {
 		select {
 		case <-ctx.Done():
@@ -136,7 +137,7 @@ func (d *Daemon) followNetwork(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(max(settleTime, lookShare*cost)):
+		case <-time.After(max(settleTime, time.Until(rested))):
 		}
 		d.dirty.mu.Lock()
 		routes, links := d.dirty.routes, d.dirty.links
@@ -146,12 +147,14 @@ func (d *Daemon) followNetwork(ctx context.Context) {
 		if routes {
 			d.turn(ctx)
 		}
+		cost := time.Since(begin)
 		for _, k := range d.all() {
 			if links[""] || links[k.name] {
 				k.post(func(in *inbox) { in.look = true })
 			}
+			cost += time.Duration(k.adjusting.Load())
 		}
-		cost = time.Since(begin)
+		rested = time.Now().Add(lookShare * cost)
 	}
 }
 
