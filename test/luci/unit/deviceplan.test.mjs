@@ -33,7 +33,6 @@ function router({ sections = [WG0], dump = DUMP, wall: fw = wall(), peers = [], 
 
 const wish = (more = {}) => ({ name: 'Telephone', interface: 'wg0', fresh: false, reach: 'lan', endpoint: '192.0.2.1', devices: '10.9.0.2, fd09::2', dns: '10.9.0.1', keepKey: true,
 	keys: { priv: KEY, pub: PUB }, psk: PSK, own: { priv: '', pub: OWN }, ...more });
-const texts = (changes) => plain(changes.map((c) => c.text));
 
 test('a device of an interface that is there', () => {
 	const built = plan.build(router(), wish());

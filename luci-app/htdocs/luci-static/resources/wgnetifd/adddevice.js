@@ -138,7 +138,7 @@ Walk.prototype.review = function() {
 	const self = this;
 	const plan = deviceplan.build(this.facts, this.form.wish);
 	const lines = plan.ops.reduce(function(all, op) { return all.concat(deviceplan.command(op)) }, []);
-	const on = E('button', { 'type': 'submit', 'class': 'btn cbi-button cbi-button-apply important' }, [ _('Save & Apply') ]);
+	const on = E('button', { 'type': 'submit', 'class': 'btn cbi-button cbi-button-positive important' }, [ _('Save & Apply') ]);
 
 	const busy = show(1, E('div', [
 		E('p', [ _('These changes will be made. They are one change: if this page cannot reach the router afterwards, the router takes all of it back.') ]),
@@ -162,8 +162,10 @@ Walk.prototype.apply = function(plan) {
 
 		return change.apply(plan.ops);
 	}).then(function() {
-		/* A new interface is netifd's to bring up. */
-		return self.form.wish.fresh ? [] : actions.reloaded(name);
+		return actions.reloaded(name);
+	}).then(function(sentences) {
+		/* A new interface is netifd's to bring up; the monitor says whether it does. */
+		return self.form.wish.fresh ? [] : sentences;
 	}).then(function(sentences) {
 		self.connect(plan, sentences);
 

@@ -48,7 +48,7 @@ function uplinks(networks, firewall) {
 
 	const names = devicefirewall.uplinkZones(firewall, []).reduce(function(all, z) { return all.concat(devicefirewall.networksOf(z)) }, [ 'wan', 'wan6' ]);
 
-	return networks.filter(function(n) { return n.up && n.proto != 'wireguard' && names.indexOf(n.name) >= 0 });
+	return networks.filter(function(n) { return n.up && n.addresses.length && n.proto != 'wireguard' && names.indexOf(n.name) >= 0 });
 }
 
 /* peersOf reads all peers of an interface, a page at a time. */
@@ -57,6 +57,14 @@ function peersOf(name, offset, found) {
 		found = found.concat(answer.peers || []);
 
 		return answer.next ? peersOf(name, answer.next, found) : found;
+	});
+}
+
+/* configured reads the peers of an interface that the backend does not know yet,
+ * because it was made a moment ago. */
+function configured(name) {
+	return change.sections('network', 'wireguard_%s'.format(name)).then(function(all) {
+		return all.map(function(s) { return { name: s.description || s['.name'], section: s['.name'], allowed_ips: list(s.allowed_ips) } });
 	});
 }
 
@@ -86,7 +94,7 @@ Facts.prototype.load = function(name) {
 	if (!this.interface(name) || this.known[name])
 		return Promise.resolve();
 
-	return peersOf(name, 0, []).then(function(all) {
+	return peersOf(name, 0, []).catch(function() { return configured(name) }).then(function(all) {
 		return all.reduce(function(before, p) {
 			return before.then(function(done) { return whole(p).then(function(w) { done.push(w); return done }) });
 		}, Promise.resolve([]));

@@ -128,22 +128,25 @@ Form.prototype.endpoint = function() {
 	const self = this;
 	const proposals = deviceendpoint.proposals(this.facts.ddns, this.facts.hostname, this.facts.uplinks);
 	const best = deviceendpoint.best(proposals);
-	const typed = this.text('endpoint', { 'placeholder': 'home.example.org', 'aria-label': _('Name or address of this router'), 'focus': function() { pick('typed'); } });
+	const typed = this.text('endpoint', { 'placeholder': 'home.example.org', 'aria-label': _('Name or address of this router'), 'focus': function() { pick() } });
 	const items = proposals.map(function(p) { return { value: p.host, title: p.host, help: p.from } });
 	const box = E('div');
-	const pick = function(v) {
-		const radio = box.querySelector('input[value="%s"]'.format(v));
+	/* Who writes there means it; what is said to be wrong stays meanwhile. */
+	const pick = function() {
+		const radio = box.querySelector('input[value="typed"]');
 
-		if (radio)
-			radio.checked = true;
+		if (radio.checked)
+			return;
 
-		self.wish.endpoint = (v == 'typed') ? typed.value : v;
+		radio.checked = true;
+		self.wish.endpoint = typed.value;
 		self.changed('endpoint');
 	};
 
 	items.push({ value: 'typed', title: proposals.length ? _('another name or address') : _('a name or an address'), input: typed });
 	box.appendChild(this.choice('endpoint', items, best || 'typed', function(v) {
-		pick(v);
+		self.wish.endpoint = (v == 'typed') ? typed.value : v;
+		self.changed('endpoint');
 
 		if (v == 'typed')
 			typed.focus();

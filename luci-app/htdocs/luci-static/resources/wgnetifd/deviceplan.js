@@ -274,7 +274,7 @@ return baseclass.extend({
 		const peer = this.peer(facts, wish);
 
 		did({ op: 'add', config: 'network', type: 'wireguard_%s'.format(name), name: undefined, values: peer },
-			_('“%s” becomes a peer of %s, with the address %s.').format(peer.description, name, peer.allowed_ips.map(host).join(', ')));
+			_('“%s” is added to %s as a peer, at %s.').format(peer.description, name, peer.allowed_ips.map(host).join(', ')));
 
 		const at = deviceendpoint.hostOf(wish.endpoint), warned = deviceendpoint.warning(at.host, port);
 
