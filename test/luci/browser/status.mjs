@@ -1,5 +1,7 @@
 // What a person does on the monitoring page, and routers to look at.
+import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
+import { PSK } from './form.mjs';
 
 export const PAGE = 'admin/status/wireguard';
 
@@ -126,8 +128,18 @@ export function calls(request) {
 	return body.filter((call) => call?.method === 'call').map(({ params: [, object, method, args] }) => ({ object, method, args }));
 }
 
+// refuse has calls of a method fail with a status of ubus, before they reach the router.
+export async function refuse(page, method, status) {
+	await page.route('**/ubus/**', async (route) => {
+		const body = JSON.parse(route.request().postData());
+		if (Array.isArray(body) || body.params?.[2] !== method) return route.fallback();
+		return route.fulfill({ json: { jsonrpc: '2.0', id: body.id, result: [status] } });
+	});
+}
+
 // patch has what a method answers go through change before the page gets it:
-// what this router cannot be, such as one without WireGuard.
+// what this router cannot be, such as one without WireGuard. page: or all pages,
+// lab.browser.
 export async function patch(page, method, change) {
 	await page.route('**/ubus/**', async (route) => {
 		const asked = calls(route.request());
@@ -155,3 +167,55 @@ export function contrast(a, b) {
 	return (light + 0.05) / (dark + 0.05);
 }
 
+export const EVIL = '<img src=x onerror="document.title=666">';
+export const keys = Object.fromEntries(['router', 'second', 'laptop', 'office', 'disabled', 'holiday', 'tablet'].map((name) => [name, pair()]));
+
+// What a household has, well and not: one of each state that needs no waiting.
+export const HOUSE = iface('wg0', keys.router, ['option listen_port \'51820\'', 'list addresses \'10.9.0.1/24\'', 'list addresses \'fd09::1/64\''])
+	+ peer('wg0', keys.laptop.pub, ['option description \'Laptop\'', `option private_key '${keys.laptop.priv}'`, 'option route_allowed_ips \'1\'', 'list allowed_ips \'10.9.0.2/32\'', 'list allowed_ips \'fd09::2/128\''])
+	+ peer('wg0', keys.office.pub, ['option description \'Office in Berlin\'', `option preshared_key '${PSK}'`, 'option endpoint_host \'192.0.2.77\'', 'option endpoint_port \'51821\'', 'option persistent_keepalive \'25\'',
+		'list allowed_ips \'10.20.0.0/16\'', 'list allowed_ips \'10.21.0.0/16\'', 'list allowed_ips \'10.22.0.0/16\'', 'list allowed_ips \'2001:db8:20::/48\'', 'list endpoint \'backup.example.invalid:51821\''])
+	+ peer('wg0', keys.disabled.pub, [`option description '${EVIL}'`, 'option disabled \'1\'', 'list allowed_ips \'10.9.0.4/32\''])
+	+ peer('wg0', 'not a key', ['option description \'Camera\'', 'list allowed_ips \'10.9.0.5/32\''])
+	+ peer('wg0', keys.holiday.pub, ['option description \'Holiday home\'', 'option endpoint_host \'home.example.invalid\'', 'list allowed_ips \'192.168.77.0/24\''])
+	+ peer('wg0', keys.tablet.pub, ['option description \'Tablet\'', 'list allowed_ips \'10.9.0.7/32\'']);
+export const ALL = HOUSE + iface('wg1', keys.second, ['option disabled \'1\'', 'list addresses \'10.10.0.1/24\'']) + iface('wg2', { priv: 'wrong' }, ['list addresses \'10.11.0.1/24\'']);
+export const PRIVATE = [keys.router.priv, keys.second.priv, keys.laptop.priv, PSK];
+
+// home makes the household, opens the page and waits for the laptop.
+export async function home(lab, options = {}) {
+	await configure(lab, options.config ?? ALL);
+	await device(lab, 'laptop0', keys.laptop, keys.router);
+	const status = await Status.open(lab, options);
+	await status.until(options.laptop ?? 'Laptop', 'connected');
+	return status;
+}
+
+// traffic has the history be one that pictures can be compared with.
+export function traffic(answer, { step }) {
+	const n = step === 'second' ? 120 : 1440, seconds = step === 'second' ? 1 : 60;
+	const wave = (i, by) => Math.round(seconds * 1024 * by * (1.2 + Math.sin(i / 9) + 0.3 * Math.sin(i / 2.3)));
+	return [0, { time: 1700000000, step: seconds, start: 1700000000 - n * seconds, rx: Array.from({ length: n }, (_, i) => wave(i, 300)), tx: Array.from({ length: n }, (_, i) => wave(i + 20, 60)) }];
+}
+
+// sectionOf is a peer's section of the file.
+export async function sectionOf(lab, key) {
+	return (await lab.network()).split('\n\n').find((s) => s.includes(`option public_key '${key}'`));
+}
+
+// deviceHas says whether the device comes to have a peer, or not to have it.
+export async function deviceHas(lab, key, want) {
+	const admin = await session(lab);
+	for (let n = 0; n < 100; n++) {
+		const reply = await lab.call(admin, 'luci.wireguard', 'peer', { interface: 'wg0', public_key: key });
+		if (Boolean(reply.result[1].in_device) === want) return true;
+		await new Promise((resolve) => setTimeout(resolve, 100));
+	}
+	return false;
+}
+
+// calm fails when the page has shown an error. A request that a page leaves
+// behind when it is loaded again is none.
+export function calm(page) {
+	assert.deepEqual(page.errors.filter((text) => !text.includes('ERR_ABORTED')), []);
+}

@@ -23,7 +23,13 @@ function sectionOf(peer) {
 		if (s && s['.type'] == type && (!peer.public_key || s.public_key == peer.public_key))
 			return s;
 
-		return peer.public_key ? change.sections('network', type, { public_key: peer.public_key }).then(function(all) { return all[0] || null }) : null;
+		if (peer.public_key)
+			return change.sections('network', type, { public_key: peer.public_key }).then(function(all) { return all[0] || null });
+
+		/* rpcd does not know numbers of sections. Without a key there is nothing else. */
+		const n = /\[(\d+)\]$/.exec(peer.section);
+
+		return n ? change.sections('network', type).then(function(all) { return all[+n[1]] || null }) : null;
 	}).then(function(s) {
 		if (!s)
 			throw new Error(_('The peer is not in the configuration any more.'));
@@ -48,7 +54,7 @@ function also() {
 				};
 			};
 
-			ui.showModal(_('Unsaved changes'), [
+			ui.showModal([ _('Unsaved changes') ], [
 				E('p', [ _('Changes that you made before are not applied yet (%s). They are applied together with this one.').format(files.join(', ')) ]),
 				E('div', { 'class': 'button-row right' }, [
 					E('button', { 'class': 'btn cbi-button', 'click': answer(false) }, [ _('Cancel') ]), ' ',
@@ -106,7 +112,7 @@ return baseclass.extend({
 				mtu: (r[1] || {}).mtu
 			};
 
-			ui.showModal(_('Configuration of %s').format(peer.name), [
+			ui.showModal([ _('Configuration of %s').format(peer.name) ], [
 				E('div', { 'class': 'wgn-dialog' }, [ qr.render(client.text(own, r[0]), peer.name, client.build(own, r[0]).missing) ]),
 				E('div', { 'class': 'button-row right' }, [ cancelButton(_('Close')) ])
 			]);

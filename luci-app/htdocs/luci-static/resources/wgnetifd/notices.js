@@ -41,7 +41,7 @@ function button(title, kind, fn) {
 
 /* restart asks before everything is dropped. */
 function restart(again) {
-	ui.showModal(_('Restart the network?'), [
+	ui.showModal([ _('Restart the network?') ], [
 		E('p', [ _('Every connection through this router drops for some seconds, this page\'s too. It comes back by itself.') ]),
 		E('div', { 'class': 'button-row right' }, [
 			E('button', { 'class': 'btn cbi-button', 'click': function(ev) { ev.preventDefault(); ui.hideModal() } }, [ _('Cancel') ]), ' ',

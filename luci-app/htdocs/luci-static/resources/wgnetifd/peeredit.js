@@ -109,7 +109,7 @@ return baseclass.extend({
 				});
 			};
 
-			ui.showModal(_('Edit %s').format(peer.name), [
+			ui.showModal([ _('Edit %s').format(peer.name) ], [
 				E('div', { 'class': 'wgn-dialog' }, [ node, failed ]),
 				E('div', { 'class': 'button-row right' }, [
 					E('button', { 'class': 'btn cbi-button', 'click': function(ev) { ev.preventDefault(); ui.hideModal() } }, [ _('Dismiss') ]), ' ',

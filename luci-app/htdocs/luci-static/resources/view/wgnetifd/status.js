@@ -237,7 +237,7 @@ return view.extend({
 	},
 
 	problems(i) {
-		ui.showModal(_('Configuration of %s').format(i.name), [
+		ui.showModal([ _('Configuration of %s').format(i.name) ], [
 			E('ul', { 'class': 'wgn-plan' }, (i.problems || []).map(function(p) { return E('li', [ rows.problem(p) ]) })),
 			(i.problems || []).length < i.problems_total ? E('p', [ _('%d more are shown by the command `wgnetifd check`.').format(i.problems_total - i.problems.length) ]) : E([]),
 			E('div', { 'class': 'button-row right' }, [ actions.cancelButton(_('Close')) ])

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { quiet } from './form.mjs';
+import { screenshot, start } from './harness.mjs';
+import { PRIVATE, deviceHas, home, keys, pair, refuse, sectionOf } from './status.mjs';
+
+let lab;
+
+before(async () => { lab = await start(); });
+after(() => lab?.stop());
+afterEach(() => Promise.all(lab.browser.pages().slice(1).map((page) => page.close())));
+
+test('the switch enables and disables a peer at once, in the device and in the file', async () => {
+	const status = await home(lab);
+	const kept = await deviceHas(lab, keys.tablet.pub, true);
+	assert.ok(kept);
+	await status.row('Tablet').locator('input[type=checkbox]').click();
+	await status.until('Tablet', 'disabled');
+	assert.match(await sectionOf(lab, keys.tablet.pub), /option disabled '1'/);
+	assert.ok(await deviceHas(lab, keys.tablet.pub, false));
+	assert.equal(await status.row('Laptop').getAttribute('data-state'), 'connected', 'nobody else notices');
+	await status.row('Tablet').locator('input[type=checkbox]').click();
+	await status.until('Tablet', 'waiting');
+	assert.doesNotMatch(await sectionOf(lab, keys.tablet.pub), /disabled/);
+	assert.ok(await deviceHas(lab, keys.tablet.pub, true));
+	// LuCI takes a change back that is not confirmed: this one was.
+	assert.deepEqual((await lab.call(status.page, 'uci', 'changes')).result[1].changes, {});
+	quiet(status.page, ...PRIVATE);
+});
+
+test('changes that wait are named before they go along', async () => {
+	const status = await home(lab);
+	await lab.call(status.page, 'uci', 'set', { config: 'network', section: 'lan', values: { mtu: '1400' } });
+	const box = status.row('Tablet').locator('input[type=checkbox]');
+	await box.click();
+	await status.page.locator('#modal_overlay').getByText('(network)').waitFor();
+	await status.press('Cancel');
+	await status.page.waitForFunction(() => !document.querySelector('.wgn-row[aria-busy="true"]'));
+	assert.equal(await box.isChecked(), true);
+	assert.doesNotMatch(await lab.network(), /mtu '1400'/);
+});
+
+test('a change that the router refuses leaves nothing behind', async () => {
+	const status = await home(lab);
+	await refuse(status.page, 'apply', 6);
+	await status.row('Tablet').locator('input[type=checkbox]').click();
+	await status.page.locator('.alert-message.danger').waitFor();
+	await status.page.waitForFunction(() => !document.querySelector('.wgn-row[aria-busy="true"]') && [...document.querySelectorAll('.wgn-row input')].at(-1).checked);
+	assert.deepEqual((await lab.call(status.page, 'uci', 'changes')).result[1].changes, {});
+	assert.equal(await status.row('Tablet').locator('input[type=checkbox]').isChecked(), true);
+});
+
+test('a peer is edited, and only what was changed is', async () => {
+	const status = await home(lab);
+	const old = await sectionOf(lab, keys.office.pub);
+	await status.row('Office').locator('button:has-text("Edit")').click();
+	const field = (name) => status.page.locator(`#modal_overlay .cbi-value[data-name="${name}"]`);
+	await field('endpoint_failback').waitFor({ state: 'attached' });
+	await screenshot(status.page, 'status-edit');
+	await field('description').locator('input').fill('Office in Bremen');
+	await status.page.locator('#modal_overlay button:text-is("Save & Apply")').click();
+	await status.row('Office in Bremen').waitFor();
+	assert.equal(await sectionOf(lab, keys.office.pub), old.replace('Berlin', 'Bremen'));
+	quiet(status.page, ...PRIVATE);
+});
+
+test('a peer without a key can be put right here', async () => {
+	const status = await home(lab);
+	await status.row('Camera').locator('button:has-text("Edit")').click();
+	const input = status.page.locator('#modal_overlay .cbi-value[data-name="public_key"] input').first();
+	await input.waitFor();
+	const good = pair().pub;
+	await input.fill(good);
+	await input.blur();
+	await status.page.locator('#modal_overlay button:text-is("Save & Apply")').click();
+	await status.until('Camera', 'waiting');
+	assert.ok(await sectionOf(lab, good));
+});
+
+test('the QR code of a device is shown, its keys in no address', async () => {
+	const status = await home(lab);
+	await status.unfold('Laptop');
+	await status.press('QR code and file');
+	await status.page.locator('.wgn-qr svg').waitFor();
+	const text = await status.page.locator('.wgn-config').inputValue();
+	assert.ok(text.includes(keys.laptop.priv) && text.includes(keys.router.pub), text.replaceAll(keys.laptop.priv, 'PRIVATE'));
+	await screenshot(status.page, 'status-qr');
+	quiet(status.page, ...PRIVATE);
+});
+
+test('a name is looked up again', async () => {
+	const status = await home(lab);
+	await status.unfold('Holiday');
+	const asked = await status.asked('resolve', () => status.press('Look the name up again'));
+	assert.deepEqual(asked.map((a) => [a.interface, a.public_key]), [['wg0', keys.holiday.pub]]);
+	await status.row('Holiday').locator('.wgn-unfold').click();
+	await status.unfold('Office');
+	assert.equal(await status.page.getByText('Look the name up again').count(), 0, 'an address is no name');
+	quiet(status.page, ...PRIVATE);
+});
