@@ -1,6 +1,6 @@
 // Package wggo gives tests and the demo WireGuard devices on a machine whose
 // kernel has none: it puts wireguard-go on PATH, as the project golang.zx2c4.com
-// releases it, at the version that go.mod names as a tool.
+// releases it, at the version that tool/go.mod names.
 package wggo
 
 import (
@@ -15,10 +15,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	// The module's packages come with the tests that way. In a namespace without
-	// a network they could not be fetched any more.
-	_ "golang.zx2c4.com/wireguard/ipc"
 
 	"github.com/wgnetifd/wgnetifd/test/need"
 )
@@ -84,7 +80,12 @@ var Program = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv(EnvProgram); path != "" {
 		return path, nil
 	}
+	root, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("where is the project's go.mod: %w", err)
+	}
 	cmd := exec.Command("go", "tool", "-n", tool)
+	cmd.Dir = filepath.Join(filepath.Dir(string(bytes.TrimSpace(root))), "test", "wggo", "tool")
 	// Static, to run wherever the tests do; and what is not there cannot be fetched
 	// from within a network namespace, so that trying would only take time.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOPROXY=off", "GOFLAGS=-mod=readonly")
@@ -94,7 +95,7 @@ var Program = sync.OnceValues(func() (string, error) {
 		if errors.As(err, &exit) {
 			err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(exit.Stderr))
 		}
-		return "", fmt.Errorf("build wireguard-go: %w", err)
+		return "", fmt.Errorf("build wireguard-go, which `make setup` fetches: %w", err)
 	}
 	return string(bytes.TrimSpace(out)), nil
 })

@@ -1,18 +1,15 @@
 package schema
 
 import (
-	"crypto/ecdh"
 	"net/netip"
+
+	"golang.org/x/crypto/curve25519"
 )
 
 // PublicKey returns the public key that belongs to the private key k (RFC 7748).
-func (k Key) PublicKey() Key {
-	priv, err := ecdh.X25519().NewPrivateKey(k[:])
-	if err != nil {
-		// Any 32 bytes are a private key of X25519; see crypto/ecdh.
-		return Key{}
-	}
-	return Key(priv.PublicKey().Bytes())
+func (k Key) PublicKey() (public Key) {
+	curve25519.ScalarBaseMult((*[KeyLen]byte)(&public), (*[KeyLen]byte)(&k))
+	return public
 }
 
 // crossCheck finds what is wrong between the peers of one interface: the
