@@ -56,6 +56,11 @@ export default [
 			'no-implied-eval': 'error',
 			'no-eval': 'error',
 			// Text is inserted as text; LuCI's E() and dom.content() take strings as HTML.
+			'no-restricted-syntax': ['error',
+				{ selector: "CallExpression[callee.property.name='showModal'][arguments.0.callee.property.name='format']", message: 'a title that is a string is HTML: [ text ]' },
+				{ selector: "CallExpression[callee.name='E'] > CallExpression.arguments[callee.property.name='format']", message: 'a child that is a string is HTML: [ text ]' },
+				{ selector: "CallExpression[callee.property.name=/^(content|append)$/] > CallExpression.arguments[callee.property.name='format']", message: 'a string is HTML: [ text ]' },
+			],
 			'no-restricted-properties': ['error', ...['innerHTML', 'outerHTML', 'insertAdjacentHTML'].map((property) => ({ property, message: 'text is inserted as text' }))],
 		},
 	},

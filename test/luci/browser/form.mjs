@@ -159,11 +159,11 @@ export async function scan(page, want) {
 }
 
 async function scanned(page) {
-	const { size, data } = await page.locator('.wgn-qr svg').evaluate(async (svg) => {
+	const { size, dots } = await page.locator('.wgn-qr svg').evaluate(async (svg) => {
 		const image = new Image();
 		const copy = svg.cloneNode(true);
 		// Every module is a whole number of pixels.
-		const size = svg.viewBox.baseVal.width * 2;
+		const size = svg.viewBox.baseVal.width;
 		copy.setAttribute('width', size);
 		copy.setAttribute('height', size);
 		image.src = `data:image/svg+xml;base64,${btoa(new XMLSerializer().serializeToString(copy))}`;
@@ -172,9 +172,14 @@ async function scanned(page) {
 		canvas.width = canvas.height = size;
 		const context = canvas.getContext('2d');
 		context.drawImage(image, 0, 0, size, size);
-		return { size, data: Array.from(context.getImageData(0, 0, size, size).data) };
+		const { data } = context.getImageData(0, 0, size, size);
+		let dots = '';
+		for (let i = 0; i < data.length; i += 4) dots += data[i] < 128 ? '1' : '0';
+		return { size, dots };
 	});
-	const code = jsQR(Uint8ClampedArray.from(data), size, size);
+	const pixels = new Uint8ClampedArray(4 * dots.length).fill(255);
+	for (let i = 0; i < dots.length; i++) if (dots[i] === '1') pixels.fill(0, 4 * i, 4 * i + 3);
+	const code = jsQR(pixels, size, size);
 	assert.ok(code, 'the QR code can be read');
 	return code.data;
 }
