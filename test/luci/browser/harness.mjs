@@ -15,7 +15,7 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 
 // start runs the server; the addresses of the site and of the world are the line that it prints.
 export async function start() {
-	const child = spawn(join(root, 'bin/luci-serve'), ['-source', root], { stdio: ['ignore', 'pipe', 'inherit'] });
+	const child = spawn(join(root, 'bin/luci-serve'), ['-source', root, '-attached'], { stdio: ['pipe', 'pipe', 'inherit'] });
 	const [url, worldURL] = await new Promise((resolve, reject) => {
 		let text = '';
 		child.stdout.on('data', (data) => {

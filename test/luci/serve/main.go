@@ -3,7 +3,7 @@
 // them a router in network namespaces of its own, with the real plugin, the real
 // handler and, where the program has one, the real daemon.
 //
-//	serve [-listen 127.0.0.1:0] [-luci LUCI_ROOT]
+//	serve [-listen 127.0.0.1:0] [-luci LUCI_ROOT] [-attached]
 //
 // It prints one line when it is ready: the address, and that of the tests. LUCI_ROOT names LuCI, an
 // installed tree (www/luci-static) or its sources; without it the pages get the
@@ -21,7 +21,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/wgnetifd/wgnetifd/test/netns"
@@ -41,9 +43,11 @@ const backendName = "serve-backend"
 func main() {
 	if os.Args[0] == backendName {
 		exit(backend())
+		return
 	}
 	if os.Getenv(envSockets) == "" {
 		exit(front())
+		return
 	}
 	code, err := netns.Isolate(world)
 	exit(err)
@@ -67,6 +71,7 @@ func front() error {
 	listen := flag.String("listen", "127.0.0.1:0", "`ADDRESS` to listen on")
 	root := flag.String("source", ".", "the project's `FOLDER`")
 	luci := flag.String("luci", os.Getenv(envLuCI), "LuCI's `ROOT`, installed or its sources")
+	attached := flag.Bool("attached", false, "end with standard input, and so with whoever started this")
 	flag.Parse()
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("run this as root: it makes network namespaces, and changes nothing outside of them")
@@ -101,7 +106,18 @@ func front() error {
 			fmt.Printf("http://%s/ http://%s/\n", ln.Addr(), tests.Addr())
 		}
 	}()
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	if *attached {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		}()
+	}
 	code, err := netns.Isolate(world)
+	if len(stop) > 0 {
+		return nil // as it was told
+	}
 	if err == nil && code != 0 {
 		err = fmt.Errorf("exit status %d", code)
 	}
