@@ -194,7 +194,7 @@ export async function home(lab, options = {}) {
 // traffic has the history be one that pictures can be compared with.
 export function traffic(answer, { step }) {
 	const n = step === 'second' ? 120 : 1440, seconds = step === 'second' ? 1 : 60;
-	const wave = (i, by) => Math.round(seconds * 1024 * by * (1.2 + Math.sin(i / 9) + 0.3 * Math.sin(i / 2.3)));
+	const wave = (i, by) => Math.round(seconds * 1024 * by * (1.4 + Math.sin(i / 9) + 0.3 * Math.sin(i / 2.3)));
 	return [0, { time: 1700000000, step: seconds, start: 1700000000 - n * seconds, rx: Array.from({ length: n }, (_, i) => wave(i, 300)), tx: Array.from({ length: n }, (_, i) => wave(i + 20, 60)) }];
 }
 

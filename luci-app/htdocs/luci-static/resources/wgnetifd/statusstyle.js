@@ -78,7 +78,7 @@ const RULES = [
 	'.wgn-unfold::before { content: "▸"; flex: none; width: 1.2em; } .wgn-unfold[aria-expanded="true"]::before { content: "▾"; }',
 	'.wgn-under { font-size: 85%; opacity: .85; overflow-wrap: anywhere; }',
 	'.wgn-badges { display: flex; flex-wrap: wrap; gap: .25em; margin: .25em 0 0 1.2em; }',
-	'.wgn-col-name { width: 18%; } .wgn-col-state { width: 22%; } .wgn-col-endpoint { width: 13%; } .wgn-col-handshake { width: 9%; } .wgn-col-ips { width: 12%; }',
+	'.wgn-col-name { width: 17%; } .wgn-col-state { width: 20%; } .wgn-col-endpoint { width: 16%; } .wgn-col-handshake { width: 9%; } .wgn-col-ips { width: 13%; }',
 	'.wgn-col-endpoint { overflow-wrap: anywhere; }',
 	'.wgn-ips { overflow-wrap: anywhere; white-space: pre-line; }',
 	'.wgn-actions { display: flex; flex-wrap: wrap; gap: .4em .75em; align-items: center; justify-content: flex-end; } .wgn-actions .btn { margin: 0; }',
