@@ -295,3 +295,39 @@ func (m *manager) left(before map[string]string) map[string]string {
 	}
 	return now
 }
+
+// TestStandIn: what the stand-in for opkg refuses.
+func TestStandIn(t *testing.T) {
+	start(t)
+	const files = "/usr/libexec/rpcd/other" // somebody else's
+	sample := func(fields ...ipk.Field) *ipk.Package {
+		p := &ipk.Package{}
+		for _, f := range append([]ipk.Field{{Name: "Package", Value: "sample"}, {Name: "Architecture", Value: native}}, fields...) {
+			p.Control.Set(f.Name, f.Value)
+		}
+		p.Files.Add(tree.Entry{Path: "usr/bin-of-sample/sample", Mode: tree.File})
+		return p
+	}
+	clash := sample()
+	clash.Files.Add(tree.Entry{Path: files[1:], Mode: tree.File})
+	folder := sample()
+	folder.Files.Add(tree.Entry{Path: files[1:] + "/sample", Mode: tree.File})
+	for _, c := range []struct {
+		name string
+		p    *ipk.Package
+		want string
+	}{
+		{"good", sample(ipk.Field{Name: "Depends", Value: "luci-base, kmod-wireguard (>= 1)"}), ""},
+		{"architecture", sample(ipk.Field{Name: "Architecture", Value: "pdp11"}), "it is for pdp11"},
+		{"dependency", sample(ipk.Field{Name: "Depends", Value: "luci-base, nothing"}), "it depends on nothing"},
+		{"conflict", sample(ipk.Field{Name: "Conflicts", Value: "rpcd"}), "it conflicts with rpcd"},
+		{"file of another", clash, files + " is somebody else's"},
+		{"folder", folder, files + " is no folder"},
+	} {
+		m := &manager{t: t, arch: native, installed: map[string]*ipk.Package{}}
+		err := m.check(c.p, []*ipk.Package{c.p})
+		if got := fmt.Sprint(err); (err == nil) != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
