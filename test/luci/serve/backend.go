@@ -109,7 +109,12 @@ func login(d *rpcd.Rpcd, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := d.AddSession("", 0, grants...)
+	readonly := "1" // what LuCI finds out of the groups of rights
+	if user == "admin" {
+		readonly = "0"
+	}
 	http.SetCookie(w, &http.Cookie{Name: "sysauth", Value: id, Path: "/"})
+	http.SetCookie(w, &http.Cookie{Name: "readonly", Value: readonly, Path: "/"})
 	if next := r.URL.Query().Get("next"); next != "" {
 		http.Redirect(w, r, next, http.StatusFound)
 		return
