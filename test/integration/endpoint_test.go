@@ -102,6 +102,7 @@ const (
 	pGone
 	pBroken
 	pBlocked
+	pLost // and more: nobody ever answers for their names
 )
 
 // thousand is what thousand.example has: more addresses than anybody needs, the
@@ -114,21 +115,30 @@ func thousand() []string {
 	return list
 }
 
+// healing is a router with these peers.
+func healing() string {
+	conf := ifaceSection("") +
+		endpointPeer("hanging", pHanging, "hanging.example", "") +
+		endpointPeer("gone", pGone, "gone.example", "") +
+		endpointPeer("broken", pBroken, "broken.example", "") +
+		endpointPeer("blocked", pBlocked, "blocked.example", "") +
+		endpointPeer("thousand", pThousand, "thousand.example", "") +
+		endpointPeer("good", pGood, "good.example", "") +
+		endpointPeer("poisoned", pPoisoned, "poisoned.example", "") +
+		endpointPeer("second", pSecond, "second.example", "") +
+		endpointPeer("families", pFamilies, "families.example", "") +
+		endpointPeer("list", pList, dead, fmt.Sprintf("\tlist endpoint 'second.example:%d'\n", farPort+pList))
+	for n := range 5 {
+		conf += endpointPeer(fmt.Sprintf("lost%d", n), pLost+n, fmt.Sprintf("lost%d.example", n), "")
+	}
+	return conf
+}
+
 // TestEndpointsHeal: the daemon finds for each peer where it answers, whatever is
 // wrong with the others: dead addresses give way, in the order of RFC 8305, and what
 // is wrong with names is told. Then come other name servers, and then none.
 func TestEndpointsHeal(t *testing.T) {
-	l := newLab(t, ifaceSection("")+
-		endpointPeer("hanging", pHanging, "hanging.example", "")+
-		endpointPeer("gone", pGone, "gone.example", "")+
-		endpointPeer("broken", pBroken, "broken.example", "")+
-		endpointPeer("blocked", pBlocked, "blocked.example", "")+
-		endpointPeer("thousand", pThousand, "thousand.example", "")+
-		endpointPeer("good", pGood, "good.example", "")+
-		endpointPeer("poisoned", pPoisoned, "poisoned.example", "")+
-		endpointPeer("second", pSecond, "second.example", "")+
-		endpointPeer("families", pFamilies, "families.example", "")+
-		endpointPeer("list", pList, dead, fmt.Sprintf("\tlist endpoint 'second.example:%d'\n", farPort+pList)))
+	l := newLab(t, ifaceSection(""))
 	for _, n := range []int{pGood, pPoisoned, pSecond, pFamilies, pList, pThousand, pHanging} {
 		addFarPeer(l, n)
 	}
@@ -148,8 +158,9 @@ func TestEndpointsHeal(t *testing.T) {
 	l.replaceResolvConf("127.0.0.1")
 	l.Start()
 	l.AwaitUp("wg0")
-	l.awaitHandlers()
 	d := l.StartDaemon()
+	l.Configure(healing()) // Setup, which looks names up too, has never heard of them.
+	l.reloadDaemon()
 
 	l.checkNobodyWaits()
 	l.checkCandidates()
@@ -257,11 +268,14 @@ func TestRoamingIsLeftAlone(t *testing.T) {
 	l.awaitConnected(n, at(live, n))
 
 	// Far sends from another port, as when the NAT in front of it forgot it.
-	port, keepalive := 40000, time.Second
+	port := 40000
 	away := netip.AddrPortFrom(netip.MustParseAddr(live), uint16(port)).String()
-	router.Configure(t, l.far, fmt.Sprintf("wgf%d", n), wgtypes.Config{ListenPort: &port, Peers: []wgtypes.PeerConfig{{
-		PublicKey: public(us), UpdateOnly: true, PersistentKeepaliveInterval: &keepalive,
-	}}})
+	keepalive := func(every time.Duration) {
+		router.Configure(t, l.far, fmt.Sprintf("wgf%d", n), wgtypes.Config{ListenPort: &port, Peers: []wgtypes.PeerConfig{{
+			PublicKey: public(us), UpdateOnly: true, PersistentKeepaliveInterval: &every,
+		}}})
+	}
+	keepalive(time.Second)
 	roamed := func(what string) {
 		t.Helper()
 		l.awaitPeer(them+n, "roamed "+what, func(p peerState) bool {
@@ -269,6 +283,7 @@ func TestRoamingIsLeftAlone(t *testing.T) {
 		})
 	}
 	roamed("")
+	keepalive(0) // What it sends would undo what is wrong.
 	asked := names.questions("far.example")
 	l.reloadDaemon()
 	if _, err := l.Call("wireguard", "resolve", blobmsg.Table{}); err != nil {
