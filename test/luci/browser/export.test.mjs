@@ -86,6 +86,9 @@ test('without a host name, a key and an endpoint nothing breaks, and what is mis
 		assert.match(await form.pane().innerText(), /private key is not kept here[^]*no address[^]*Nothing says where the device reaches this router/);
 		assert.doesNotMatch(text, /undefined|null|Endpoint|PrivateKey|Address/);
 		await form.pane().locator('.wgn-close').click();
+		await form.addItem('client_addresses', '10.0.0.300');
+		assert.match(await form.error('client_addresses'), /an IPv4 or IPv6 address/);
+		await form.addItem('client_addresses', '');
 		await form.choose('client_endpoint', '192.0.2.1');
 		assert.match(await exported(form), /Endpoint = 192\.0\.2\.1:51820/);
 		assert.match(await form.pane().innerText(), /no listen port/);

@@ -46,3 +46,21 @@ test('endpoints are cut in host and port', () => {
 		assert.deepEqual(got && [got.host, got.port], want, value);
 	}
 });
+
+test('what a device is told is checked too, and leaves the peer out of nothing', () => {
+	for (const [option, good, bad] of [
+		['client_addresses', '10.0.0.2/24, fd00::2', '10.0.0.300'],
+		['client_allowed_ips', '0.0.0.0/0 ::/0', '10.0.0.0/33'],
+		['client_dns', '10.0.0.1, fd00::1, home.example lan', 'no domain!'],
+		['client_endpoint', '[2001:db8::1]:51820', '2001:db8::1:port'],
+		['client_endpoint', '2001:db8::1', 'vpn.example.org:0'],
+		['client_endpoint', 'vpn.example.org', 'vpn example'],
+		['client_keepalive', 'off', '70000'],
+	]) {
+		assert.equal(check.peerOption(option, good), null, `${option} ${good}`);
+		assert.equal(check.peerOption(option, bad)?.level, 'left out', `${option} ${bad}`);
+	}
+	const key = (n) => `${'A'.repeat(41)}${'BC'[n]}A=`;
+	const peers = [{ section: 'a', public_key: key(0), allowed_ips: ['10.0.0.2'], client_dns: ['?'] }, { section: 'b', public_key: key(0) }];
+	assert.equal(check.peers('', peers).length, 1, 'the peer counts all the same');
+});

@@ -221,7 +221,23 @@ const PEER = {
 	disabled: checkBool
 };
 
-const LISTS = [ 'addresses', 'allowed_ips', 'endpoint' ];
+/* What is kept for the device's own file. The backend passes it over, so a mistake
+ * costs this peer nothing here, and would be found on the device. */
+const CLIENT = {
+	client_addresses: checkPrefix,
+	client_allowed_ips: checkAllowedIP,
+	client_dns: function(v) {
+		return (address.parse(v) || isHostName(v)) ? null : leftOut(_('an address or a search domain is right here'));
+	},
+	client_endpoint: function(v) {
+		const problem = address.parse(v) ? null : endpointProblem(v);
+
+		return problem ? leftOut(problem) : null;
+	},
+	client_keepalive: checkKeepalive
+};
+
+const LISTS = [ 'addresses', 'allowed_ips', 'endpoint', 'client_addresses', 'client_allowed_ips', 'client_dns' ];
 
 /* split cuts a value of a list at blanks and commas, as the backend does. */
 function split(value) {
@@ -279,7 +295,7 @@ function isActive(peer) {
 return baseclass.extend({
 	/* interfaceOption and peerOption check one value of an option. */
 	interfaceOption(option, value) { return checkWith(INTERFACE, option, value) },
-	peerOption(option, value) { return checkWith(PEER, option, value) },
+	peerOption(option, value) { return checkWith(CLIENT[option] ? CLIENT : PEER, option, value) },
 
 	isKey: isKey,
 	isHost: isHost,
