@@ -370,8 +370,17 @@ test('who may only read is not offered to add one', async () => {
 	await page.close();
 });
 
-test('German, dark and narrow', async () => {
-	for (const [name, options] of [['dark', { dark: true }], ['narrow', { width: 390, height: 800 }], ['narrow-dark', { width: 390, height: 800, dark: true }]]) {
+test('in German', async () => {
+	const dialog = await Dialog.open({ network: WAN + WG0, lang: 'de' });
+	const text = await dialog.node.innerText();
+	for (const said of ['Gerät hinzufügen', 'Was darf es erreichen?', 'Nur diesen Router']) assert.ok(text.includes(said), text);
+	await picture(dialog.page, 'add-device-german');
+	quiet(dialog.page);
+	await dialog.close();
+});
+
+test('light, dark and narrow', async () => {
+	for (const [name, options] of [['light', {}], ['dark', { dark: true }], ['narrow', { width: 390, height: 800 }], ['narrow-dark', { width: 390, height: 800, dark: true }]]) {
 		const dialog = await Dialog.open({ network: WAN + WG0, ...options });
 		await dialog.input('name').fill('Telephone');
 		await picture(dialog.page, `add-device-1-${name}`);

@@ -4,7 +4,7 @@ import { loader, plain } from '../load.mjs';
 
 // Whom the facts ask: nobody, in tests of logic.
 const rpc = { declare: () => () => { throw new Error('this is no router'); } };
-const load = loader({ modules: { rpc } });
+const load = loader({ modules: { rpc, ui: {} } });
 const facts = load('wgnetifd.devicefacts'), plan = load('wgnetifd.deviceplan'), firewall = load('wgnetifd.devicefirewall');
 const endpoint = load('wgnetifd.deviceendpoint'), net = load('wgnetifd.devicenet');
 
@@ -90,6 +90,13 @@ test('what the device sends through the tunnel', () => {
 	// A prefix of the provider's would be another one tomorrow.
 	assert.ok(!plain(plan.allowed(f, wish())).some((a) => a.startsWith('2001:db8')));
 	assert.deepEqual(plain(plan.reaches(router({ dump: [DUMP[1]] }))).map((r) => r.value), ['all', 'router']);
+});
+
+test('a LAN that is down at the moment is a LAN', () => {
+	const lan = { '.name': 'lan', proto: 'static', ipaddr: '192.168.5.1', netmask: '255.255.252.0' };
+	const f = router({ sections: [WG0, lan], dump: [{ ...DUMP[0], up: false, 'ipv4-address': [], 'ipv6-prefix-assignment': [] }, DUMP[1]] });
+	assert.deepEqual(plain(plan.reaches(f)[0]), { value: 'lan', networks: ['192.168.4.0/22'] });
+	assert.ok(f.taken.includes('192.168.5.1/22'));
 });
 
 test('DNS is proposed where the router serves names', () => {

@@ -37,6 +37,16 @@ function network(i) {
 	};
 }
 
+/* configuredOf returns the addresses that a section gives to an interface, for one
+ * that is down at the moment: `netmask` stands beside IPv4 addresses without a length. */
+function configuredOf(section) {
+	const mask = address.parse(String(section.netmask || ''));
+	const bits = mask ? mask.bytes.reduce(function(n, b) { return n + b.toString(2).replace(/0/g, '').length }, 0) : 32;
+
+	return list(section.ipaddr).map(function(a) { return (a.indexOf('/') < 0) ? a + '/' + bits : a })
+		.concat(list(section.ip6addr), (section.proto == 'wireguard') ? list(section.addresses) : []);
+}
+
 /* uplinks returns the interfaces that lead to the Internet: those with a default
  * route, tunnels of other kinds last; where there is none, what is up in the zone
  * of the WAN. */
@@ -143,7 +153,11 @@ return baseclass.extend({
 			status[i.name] = i;
 
 		const interfaces = r[0].filter(function(s) { return s.proto == 'wireguard' }).map(function(s) { return interfaceOf(s, status[s['.name']] || {}) });
-		const static4 = r[0].reduce(function(all, s) { return all.concat(list(s.ipaddr), list(s.ip6addr), s.proto == 'wireguard' ? list(s.addresses) : []) }, []);
+		const fixed = r[0].reduce(function(all, s) { return all.concat(configuredOf(s)) }, []);
+
+		for (let n of networks)
+			if (!n.up && n.proto == 'static')
+				n.addresses = r[0].filter(function(s) { return s['.name'] == n.name }).reduce(function(all, s) { return all.concat(configuredOf(s)) }, []);
 
 		return new Facts({
 			interfaces: interfaces,
@@ -153,7 +167,7 @@ return baseclass.extend({
 			names: r[0].concat(r[1]).map(function(s) { return s['.name'] }).concat(r[1].map(function(s) { return s.name }), networks.map(function(n) { return n.name }), networks.map(function(n) { return n.device })).filter(function(n) { return n }),
 			ports: interfaces.map(function(i) { return +i.listen_port }).concat((r[3].interfaces || []).map(function(i) { return +i.listen_port }), devicefirewall.ports(firewall)).filter(function(p) { return p > 0 }),
 			/* Default routes take nothing from anybody. */
-			taken: networks.reduce(function(all, n) { return all.concat(n.addresses, n.prefixes, n.routes) }, static4)
+			taken: networks.reduce(function(all, n) { return all.concat(n.addresses, n.prefixes, n.routes) }, fixed)
 				.filter(function(p) { const q = address.parsePrefix(p); return q && q.bits > 0 && !p.match(/^(fe80:|127\.)/i) }),
 			ddns: r[9].filter(function(s) { return check.isTrue(s.enabled) }).map(function(s) { return s.lookup_host || s.domain }),
 			hostname: (r[10][0] || {}).hostname || '',
