@@ -19,6 +19,7 @@ import (
 	"github.com/wgnetifd/wgnetifd/internal/resolve"
 	"github.com/wgnetifd/wgnetifd/internal/resolve/mdns"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
+	"github.com/wgnetifd/wgnetifd/internal/status"
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 )
@@ -109,7 +110,12 @@ func callDaemon(ctx context.Context, method string, args blobmsg.Table) (blobmsg
 	defer conn.Close()
 	reply, err := conn.Call(ctx, daemon.Object, method, args)
 	if errors.Is(err, ubus.StatusNotFound) {
-		err = errors.New("the daemon is not running: /etc/init.d/wgnetifd start")
+		// The object, or what it was asked for.
+		if _, gone := conn.Lookup(ctx, daemon.Object); gone != nil {
+			err = errors.New("the daemon is not running: /etc/init.d/wgnetifd start")
+		} else {
+			err = status.ErrNoInterface
+		}
 	}
 	return reply, err
 }
@@ -125,6 +131,9 @@ func reload(ctx context.Context, _ *logline.Logger, args []string) error {
 		call = call.Set("interface", o.rest[0])
 	}
 	reply, err := callDaemon(ctx, "reload", call)
+	if errors.Is(err, status.ErrNoInterface) {
+		return fmt.Errorf("%s: %w", o.rest[0], err)
+	}
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/wgnetifd/wgnetifd/internal/apply"
@@ -162,13 +161,11 @@ func (d *Daemon) callReload(ctx context.Context, args blobmsg.Table) (blobmsg.Ta
 	if err != nil {
 		return nil, err
 	}
-	if iface != "" && d.keeper(iface) == nil {
-		// It may be new in the configuration.
-		if pkg, err := d.load(); err == nil && !slices.Contains(schema.Names(pkg), iface) {
-			return nil, fmt.Errorf("%s: %w", iface, status.ErrNoInterface)
-		}
+	result := d.Reload(ctx, iface)
+	if errors.Is(result.Err, status.ErrNoInterface) {
+		return nil, result.Err
 	}
-	return d.Reload(ctx, iface).Table(), nil
+	return result.Table(), nil
 }
 
 func (d *Daemon) callResolve(ctx context.Context, args blobmsg.Table) (blobmsg.Table, error) {
