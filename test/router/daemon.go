@@ -28,6 +28,16 @@ type Daemon struct {
 // until its object is on the bus, if there is one.
 func (r *Router) StartDaemon(args ...string) *Daemon {
 	r.t.Helper()
+	d := r.LaunchDaemon(args...)
+	if r.Broker != nil && len(args) == 0 {
+		d.AwaitObject()
+	}
+	return d
+}
+
+// LaunchDaemon starts `wgnetifd daemon` and waits for nothing.
+func (r *Router) LaunchDaemon(args ...string) *Daemon {
+	r.t.Helper()
 	d := &Daemon{r: r, done: make(chan struct{})}
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -60,9 +70,6 @@ func (r *Router) StartDaemon(args ...string) *Daemon {
 			t.Logf("the daemon's log:\n%s", strings.Join(lines[max(0, len(lines)-100):], "\n"))
 		}
 	})
-	if r.Broker != nil && len(args) == 0 {
-		d.AwaitObject()
-	}
 	return d
 }
 

@@ -36,6 +36,8 @@ type Router struct {
 	mu      sync.Mutex
 	logged  []string
 	hotplug []netifd.HotplugEvent
+	daemons map[uint32]bool // clients of the bus
+	strays  []string
 }
 
 // New makes a host a router, with network for its /etc/config/network. Nothing
@@ -49,7 +51,7 @@ func New(t netns.TB, host *netns.Host, network string) *Router {
 	if err := tidy(); err != nil {
 		t.Fatalf("clean up behind the last router: %v", err)
 	}
-	r := &Router{Host: host, t: t}
+	r := &Router{Host: host, t: t, daemons: map[uint32]bool{}}
 	r.Configure(network)
 	t.Cleanup(func() {
 		removeDevices(t, host)
@@ -128,8 +130,14 @@ func (r *Router) StartBroker() {
 }
 
 func (r *Router) trace(e ubusd.Event) {
-	if e.Kind == ubusd.Gone {
+	switch e.Kind {
+	case ubusd.Gone:
 		r.left.Add(1)
+		r.mu.Lock()
+		delete(r.daemons, e.Client)
+		r.mu.Unlock()
+	case ubusd.Received:
+		r.noteStray(e)
 	}
 }
 
@@ -191,6 +199,6 @@ func (r *Router) showLog() {
 	})
 	if ok && t.Failed() {
 		lines := r.Log()
-		t.Logf("netifd's log:\n%s", strings.Join(lines[:min(len(lines), 100)], "\n"))
+		t.Logf("netifd's log:\n%s", strings.Join(lines[max(0, len(lines)-100):], "\n"))
 	}
 }
