@@ -88,8 +88,9 @@ func BenchmarkDaemonReload(b *testing.B) {
 // keepaliveOf returns the keepalive of a peer in seconds, -1 if there is no such
 // peer.
 func keepaliveOf(l *lab, n int) int {
+	key := public(n) // computed once: that takes longer than reading a peer
 	for _, p := range router.ReadDevice(l.t, l.Host, "wg0").Peers {
-		if p.PublicKey == public(n) {
+		if p.PublicKey == key {
 			return int(p.PersistentKeepaliveInterval / time.Second)
 		}
 	}

@@ -222,8 +222,9 @@ var (
 // peerOf returns a peer of a device as the kernel has it.
 func (l *lab) peerOf(device string, n int) wgtypes.Peer {
 	l.t.Helper()
+	key := public(n) // computed once: devices may have thousands of peers
 	for _, p := range router.ReadDevice(l.t, l.Host, device).Peers {
-		if p.PublicKey == public(n) {
+		if p.PublicKey == key {
 			return p
 		}
 	}
