@@ -83,7 +83,7 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 			have = append(have, plan.HostRoute{Dst: k.Dst.Addr(), Gateway: k.Gateway, Device: k.Device, OnLink: k.OnLink})
 		}
 	}
-	uplinks := uplinksOf(table)
+	uplinks := r.aside(uplinksOf(table), table)
 	var uplink *string
 	if r.Conf.TunLink != "" && len(endpoints) > 0 {
 		device, err := r.Net.Uplink(ctx, r, r.Conf.TunLink)
@@ -93,6 +93,9 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 		uplink = &device
 	}
 	want, r.lost = plan.HostRoutes(endpoints, r.Conf.Name, tunnel, uplinks, uplink)
+	if uplink == nil {
+		want = append(want, r.byOtherTables()...)
+	}
 	want = append(want, r.keepLost(table, have, uplink)...)
 	return want, have, true
 }
@@ -106,6 +109,55 @@ func uplinksOf(table []rtnl.Route) (uplinks []plan.Uplink) {
 	}
 	return uplinks
 }
+
+// aside marks the default routes of uplinks that lead through other tunnels. Where
+// another tunnel goes through this one there are none: that would be a circle.
+func (r *Run) aside(uplinks []plan.Uplink, table []rtnl.Route) []plan.Uplink {
+	circle := r.Conf.TunLink == "" && slices.ContainsFunc(table, func(k rtnl.Route) bool {
+		return k.Protocol == rtnl.Protocol && k.Dst.IsSingleIP() && k.Device == r.Conf.Name
+	})
+	tunnel := r.tunnels()
+	for n := range uplinks {
+		u := &uplinks[n]
+		u.Tunnel = u.Dst.Bits() <= 1 && tunnel(u.Device)
+	}
+	return slices.DeleteFunc(uplinks, func(u plan.Uplink) bool { return circle && u.Tunnel })
+}
+
+// tunnels returns a function that tells the devices of WireGuard from others.
+func (r *Run) tunnels() func(device string) bool {
+	links, _ := r.Kernel.Links() // Without them the other tunnels count as uplinks.
+	return func(device string) bool {
+		return device == r.Conf.Name || slices.ContainsFunc(links, func(l rtnl.Link) bool { return l.Name == device && l.Kind == "wireguard" })
+	}
+}
+
+// byOtherTables returns host routes to the endpoints that the main table leads
+// nowhere, by the tables that policy rules look up, and takes these for found:
+// uplinks can have a table each (`option ip4table`), and the tunnel's routes in the
+// main table come first for all that no rule takes out.
+func (r *Run) byOtherTables() (found []plan.HostRoute) {
+	rules, ok := r.Kernel.(rtnl.Ruler)
+	if !ok || len(r.lost) == 0 {
+		return nil
+	}
+	tables, _ := rules.OtherTables() // else the main table is all that is known
+	tunnel := r.tunnels()
+	for _, table := range tables[:min(len(tables), maxTables)] {
+		routes, err := r.Kernel.Routes(table)
+		if err != nil || len(r.lost) == 0 {
+			continue
+		}
+		uplinks := slices.DeleteFunc(uplinksOf(routes), func(u plan.Uplink) bool { return tunnel(u.Device) })
+		var more []plan.HostRoute
+		more, r.lost = plan.By(r.lost, uplinks)
+		found = append(found, more...)
+	}
+	return found
+}
+
+// maxTables bounds how many tables of policy rules are read.
+const maxTables = 32
 
 // keepLost returns the host routes in have to endpoints that no uplink leads to
 // any more, and takes these endpoints for found. Others may take an uplink's

@@ -75,10 +75,13 @@ type dirt struct {
 
 // settleTime is how long more is waited for when something changed: a new uplink
 // comes with a dozen of events. lookShare bounds what looking costs, and what the
-// keepers do about it: a twentieth of the time, however many routes change.
+// keepers do about it: a twentieth of the time, however many routes change. An
+// uplink that comes back in the middle of that is seen within longestRest.
 const (
 	settleTime = 100 * time.Millisecond
 	lookShare  = 20
+
+	longestRest = 2 * time.Second
 )
 
 // watchNetwork notes what the kernel tells of, until ctx ends.
@@ -154,7 +157,7 @@ func (d *Daemon) followNetwork(ctx context.Context) {
 			}
 			cost += time.Duration(k.adjusting.Load())
 		}
-		rested = time.Now().Add(lookShare * cost)
+		rested = time.Now().Add(min(lookShare*cost, longestRest))
 	}
 }
 

@@ -13,6 +13,8 @@ type Uplink struct {
 	Metric  uint32
 	// OnLink: no address of the device says that the gateway is its neighbour.
 	OnLink bool
+	// Tunnel: it is a default route, whole or a half, through another tunnel.
+	Tunnel bool
 }
 
 // HostRoute leads to one endpoint past the tunnel.
@@ -46,20 +48,25 @@ func Swallowed(endpoints []netip.Addr, tunnelRoutes []netip.Prefix) []netip.Addr
 // would leave through another device. uplinks are the main table's routes
 // without our own; those through the tunnel's device do not count. uplink is the
 // named uplink's device; nil: any will do. A route of somebody else's to an endpoint
-// alone decides, wherever it leads: one of ours would take its place.
+// alone decides, wherever it leads: one of ours would take its place. Of two tunnels
+// that both take everything none leads to the other's endpoint as long as there is
+// another uplink: each would wait for the other.
 //
 // lost are endpoints that need a host route while no uplink leads to them. The
 // time taken is linear in endpoints and in routes.
 func HostRoutes(endpoints []netip.Addr, tunnel string, tunnelRoutes []netip.Prefix, uplinks []Uplink, uplink *string) (routes []HostRoute, lost []netip.Addr) {
 	swallow := tableOf(tunnelRoutes)
-	var any, wanted prefixTable[Uplink]
+	var any, wanted, tunnels prefixTable[Uplink]
 	for _, u := range uplinks {
 		if u.Device == tunnel {
 			continue
 		}
 		better := func(old Uplink) bool { return u.Metric < old.Metric }
 		any.put(u.Dst, u, better)
-		if uplink == nil || u.Device == *uplink {
+		switch {
+		case uplink == nil && u.Tunnel:
+			tunnels.put(u.Dst, u, better)
+		case uplink == nil || u.Device == *uplink:
 			wanted.put(u.Dst, u, better)
 		}
 	}
@@ -73,12 +80,36 @@ func HostRoutes(endpoints []netip.Addr, tunnel string, tunnelRoutes []netip.Pref
 		}
 		up, bits := wanted.lookup(addr)
 		if bits < 0 {
+			up, bits = tunnels.lookup(addr)
+		}
+		if bits < 0 {
 			lost = append(lost, addr)
 			continue
 		}
-		routes = append(routes, HostRoute{Dst: addr, Gateway: up.Gateway, Device: up.Device, OnLink: up.OnLink})
+		routes = append(routes, up.to(addr))
 	}
 	return routes, lost
+}
+
+// By returns host routes to endpoints by the best of uplinks, and the endpoints that
+// none leads to.
+func By(endpoints []netip.Addr, uplinks []Uplink) (routes []HostRoute, lost []netip.Addr) {
+	var all prefixTable[Uplink]
+	for _, u := range uplinks {
+		all.put(u.Dst, u, func(old Uplink) bool { return u.Metric < old.Metric })
+	}
+	for _, addr := range endpoints {
+		if up, bits := all.lookup(addr); bits < 0 {
+			lost = append(lost, addr)
+		} else {
+			routes = append(routes, up.to(addr))
+		}
+	}
+	return routes, lost
+}
+
+func (u *Uplink) to(addr netip.Addr) HostRoute {
+	return HostRoute{Dst: addr, Gateway: u.Gateway, Device: u.Device, OnLink: u.OnLink}
 }
 
 // unicast returns the addresses that a route can be about, each once.
