@@ -132,8 +132,9 @@ export function calls(request) {
 export async function refuse(page, method, status) {
 	await page.route('**/ubus/**', async (route) => {
 		const body = JSON.parse(route.request().postData());
-		if (Array.isArray(body) || body.params?.[2] !== method) return route.fallback();
-		return route.fulfill({ json: { jsonrpc: '2.0', id: body.id, result: [status] } });
+		if (!calls(route.request()).some((call) => call.method === method)) return route.fallback();
+		const no = (call) => ({ jsonrpc: '2.0', id: call.id, result: [status] });
+		return route.fulfill({ json: Array.isArray(body) ? body.map(no) : no(body) });
 	});
 }
 

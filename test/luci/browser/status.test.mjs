@@ -115,6 +115,9 @@ test('pictures: a sparkline per peer, a chart with axes and units, for the inter
 	assert.equal(await status.row('Tablet').locator('svg').count(), 0, 'nothing moved, no picture');
 	const chart = status.page.locator('.wgn-summary-chart');
 	await chart.locator('.wgn-rx-line').waitFor();
+	assert.equal(await chart.locator('[aria-pressed="true"]').innerText(), '1 hour', 'where there is an hour');
+	await chart.getByText('2 minutes').click();
+	await chart.getByText('−30 s', { exact: true }).waitFor();
 	const labels = () => chart.locator('svg text').allInnerTexts();
 	const texts = (await chart.locator('svg text').evaluateAll((all) => all.map((t) => t.textContent.replaceAll('\u00a0', ' '))));
 	for (const want of ['0 B/s', '200 KiB/s', '800 KiB/s', '−1 min', '−30 s', 'now']) assert.ok(texts.includes(want), `${want}: ${texts}`);

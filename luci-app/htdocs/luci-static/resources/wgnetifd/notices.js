@@ -74,7 +74,7 @@ const MAKE = {
 	kernel: function(s) {
 		return box('kernel', 'warning', _('The kernel has no WireGuard'), [
 			_('%s cannot come up without the kernel module.').format(s.names.join(', ')),
-			[ _('Install the package'), ' ', command('kmod-wireguard'), ' (', E('a', { 'href': L.url('admin/system/package-manager') }, [ _('System → Software') ]), '), ', _('then bring the interface up again.') ]
+			[ _('Install the package'), ' ', command('kmod-wireguard'), ' (', _('System → Software'), '), ', _('then bring the interface up again.') ]
 		], []);
 	},
 	'no-handler': function(s, can) {

@@ -21,6 +21,31 @@ function put(node, text) {
 		node.textContent = text;
 }
 
+/* A word of this length has room in every column. */
+const WORD = 21;
+
+/* putSoft lets long words, such as addresses and names of hosts, break where they
+ * have a mark; what is copied is the text as it is. */
+function putSoft(node, text) {
+	if (node.textContent === text)
+		return;
+
+	while (node.firstChild)
+		node.removeChild(node.firstChild);
+
+	for (let word of text.split(/(\s)/)) {
+		for (let piece of (word.length > WORD) ? word.split(/([^.:/_]*[.:/_])/) : [ word ]) {
+			if (piece == '')
+				continue;
+
+			node.appendChild(document.createTextNode(piece));
+
+			if (word.length > WORD)
+				node.appendChild(E('wbr'));
+		}
+	}
+}
+
 /* cell makes the cell of a column with its parts below each other. */
 function cell(column, parts) {
 	return E('td', { 'class': 'td left wgn-col-' + column.id, 'data-title': column.title }, [ E('div', parts) ]);
@@ -75,17 +100,17 @@ function row(actions, writable) {
 			part.key.title = p.public_key || '';
 			put(part.state, r.word);
 			part.state.className = 'wgn-state wgn-' + r.colour;
-			put(part.sentence, r.sentence);
+			putSoft(part.sentence, r.sentence);
 			part.sentence.title = r.detail;
-			put(part.remark, (r.problems.length && p.state != 'invalid') ? r.problems[0] : '');
-			put(part.endpoint, r.endpoint);
-			put(part.host, r.host);
+			putSoft(part.remark, (r.problems.length && p.state != 'invalid') ? r.problems[0] : '');
+			putSoft(part.endpoint, r.endpoint);
+			putSoft(part.host, r.host);
 			put(part.handshake, r.handshake);
 			put(part.down, r.flows ? '↓\u00a0' + r.rx_rate : '');
 			put(part.up, r.flows ? '↑\u00a0' + r.tx_rate : '');
 			put(part.totals, r.moved ? [ _('%s in', 'Amount of traffic'), _('%s out', 'Amount of traffic') ].map(function(t, n) { return t.replace(' ', '\u00a0').format(n ? r.tx : r.rx) }).join(', ') : '–');
 			part.totals.title = _('Received and sent since the interface came up');
-			put(part.ips, r.ips.join('\n') || _('none', 'No allowed IPs'));
+			putSoft(part.ips, r.ips.join('\n') || _('none', 'No allowed IPs'));
 			put(part.more, r.more ? _('+ %d more').format(r.more) : '');
 			actions.spark(part.spark, (r.moved && p.public_key) ? { interface: p.interface, public_key: p.public_key } : null);
 

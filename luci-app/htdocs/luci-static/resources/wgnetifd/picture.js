@@ -132,7 +132,7 @@ return baseclass.extend({
 				inner.appendChild(svg('text', { 'x': -6, 'y': y + 4, 'text-anchor': 'end' }, [ format.tick(tick) ]));
 			}
 
-			for (let age of series.times(span, Math.floor(width / 150))) {
+			for (let age of series.times(span, Math.max(2, Math.floor(width / 150)))) {
 				const x = width - age / span * width;
 
 				inner.appendChild(svg('line', { 'class': 'wgn-grid', 'x1': x, 'x2': x, 'y1': 0, 'y2': height }));

@@ -37,8 +37,8 @@ const RULES = [
 	'.wgn-card .wgn-buttons .btn { margin: 0; font-size: 90%; }',
 
 	/* Traffic. */
-	'.wgn-flow { display: flex; align-items: center; gap: .75em; }',
-	'.wgn-rates { display: flex; flex-direction: column; flex: none; min-width: 6.5em; font-variant-numeric: tabular-nums; }',
+	'.wgn-flow { display: flex; flex-wrap: wrap; align-items: center; gap: .25em .75em; }',
+	'.wgn-rates { display: flex; flex-direction: column; flex: none; min-width: 6em; white-space: nowrap; font-variant-numeric: tabular-nums; }',
 	'.wgn-rates:empty { display: none; }',
 	'.wgn-slot { flex: 1 1 5em; min-width: 5em; max-width: 9em; min-height: 1px; line-height: 0; }',
 	'.wgn-card .wgn-flow { margin-top: .35em; } .wgn-card .wgn-slot { max-width: none; }',
@@ -78,9 +78,8 @@ const RULES = [
 	'.wgn-unfold::before { content: "▸"; flex: none; width: 1.2em; } .wgn-unfold[aria-expanded="true"]::before { content: "▾"; }',
 	'.wgn-under { font-size: 85%; opacity: .85; overflow-wrap: anywhere; }',
 	'.wgn-badges { display: flex; flex-wrap: wrap; gap: .25em; margin: .25em 0 0 1.2em; }',
-	'.wgn-col-name { width: 17%; } .wgn-col-state { width: 20%; } .wgn-col-endpoint { width: 16%; } .wgn-col-handshake { width: 9%; } .wgn-col-ips { width: 13%; }',
-	'.wgn-col-endpoint { overflow-wrap: anywhere; }',
-	'.wgn-ips { overflow-wrap: anywhere; white-space: pre-line; }',
+	'.wgn-col-name { width: 20%; } .wgn-col-state { width: 22%; } .wgn-col-endpoint { width: 14%; } .wgn-col-handshake { width: 10%; } .wgn-col-ips { width: 13%; }',
+	'.wgn-col-endpoint, .wgn-ips, .wgn-peers .wgn-sentence { overflow-wrap: break-word; } .wgn-ips { white-space: pre-line; }',
 	'.wgn-actions { display: flex; flex-wrap: wrap; gap: .4em .75em; align-items: center; justify-content: flex-end; } .wgn-actions .btn { margin: 0; }',
 	'.wgn-switch { display: inline-flex; gap: .4em; align-items: center; white-space: nowrap; margin: 0; float: none; width: auto; padding: 0; } .wgn-switch input { margin: 0; }',
 	'.wgn-busy-row > .td { opacity: .6; }',
@@ -97,7 +96,7 @@ const RULES = [
 	'.wgn-facts dd { margin: 0; flex: 1; min-width: 0; overflow-wrap: anywhere; } .wgn-facts code { background: none; padding: 0; border: 0; color: inherit; white-space: normal; overflow-wrap: anywhere; }',
 	'.wgn-scroll { max-height: 12em; overflow-y: auto; white-space: pre-line; }',
 	'.wgn-plain { width: 100%; border-collapse: collapse; } .wgn-plain th, .wgn-plain td { text-align: left; padding: .3em .75em .3em 0; vertical-align: top; overflow-wrap: anywhere; border: 0; border-bottom: 1px solid rgba(128, 128, 128, .2); } .wgn-plain th { opacity: .8; font-weight: normal; }',
-	'.wgn-notices h4 { margin: 0 0 .25em; }',
+	'.wgn-notices { margin-top: .75em; } .wgn-notices h4 { margin: 0 0 .25em; }',
 	'.wgn-page .alert-message p { margin: .25em 0; }',
 	'.wgn-page .alert-message .wgn-buttons { margin: .5em 0 0; }',
 

@@ -20,8 +20,11 @@ const RANGES = [
 const SPARK_SPAN = 3600;
 const SPARK_AGE = 60000;
 
-/* The range that was chosen last holds for the next chart too. */
-let chosen = RANGES[0];
+/* The range that was chosen last holds for the next chart too. Until there is
+ * one it is the last hour, or the last minutes where the daemon has not run for
+ * so long that there is anything to see. */
+let chosen = null;
+const ENOUGH = 5;
 
 return baseclass.extend({
 	/* panel returns { node, refresh(daemon) } for { interface, public_key }.
@@ -43,7 +46,7 @@ return baseclass.extend({
 			note, chart.node
 		]);
 
-		let range = chosen, asked = 0, turn = 0;
+		let range = chosen || RANGES[1], asked = 0, turn = 0;
 
 		const mark = function() {
 			buttons.forEach(function(b, i) {
@@ -77,11 +80,26 @@ return baseclass.extend({
 				if (mine != turn)
 					return;
 
+				if (!chosen && r === RANGES[1] && s.rx.filter(function(v) { return v != null }).length < ENOUGH) {
+					range = RANGES[0];
+					mark();
+					asked = 0;
+
+					return refresh(true);
+				}
+
 				say(series.empty(s) ? _('Nothing has been measured yet; it takes a moment.') : '');
 				chart.update(s);
 			}, function() {
-				if (mine == turn)
-					say(_('Nothing has been measured yet.'));
+				if (mine != turn)
+					return;
+
+				if (!chosen && r === RANGES[1]) {
+					range = RANGES[0];
+					mark();
+				}
+
+				say(_('Nothing has been measured yet.'));
 			});
 		};
 
