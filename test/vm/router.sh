@@ -42,9 +42,52 @@ step 'one peer changed' wgnetifd up --config /changed wg0
 expect 'routes after the change' 1000 "$(routes)"
 expect 'route of the changed peer' 1 "$(ip route show dev wg0 | grep -c '^11\.0\.')"
 step 'status' wgnetifd status
-expect 'peers in the status' 1000 "$(grep -c '^  peer ' /tmp/out)"
+expect 'peers in the status' 1000 "$(grep -c '^  @wireguard_wg0' /tmp/out)"
 step 'status, JSON' wgnetifd status --json
 expect 'peers in JSON' 1 "$(grep -c '"peers_total":1000' /tmp/out)"
 awk '/^(MemTotal|MemAvailable)/ { printf "%s %.1f MB  ", $1, $2 / 1000 } END { print "" }' /proc/meminfo
+
+# The daemon, without netifd: it applies the configuration at its start and at SIGHUP.
+# within SECONDS COMMAND...: waits until a command succeeds.
+within() {
+	end=$(($(cut -d. -f1 /proc/uptime) + $1))
+	shift
+	until "$@"; do
+		[ "$(cut -d. -f1 /proc/uptime)" -lt "$end" ] || {
+			echo "in vain: $*"
+			tail -n 20 /tmp/daemon
+			exit 1
+		}
+		sleep 0.1
+	done
+}
+memory() {
+	awk -v what="$1" '
+		/^Vm(HWM|RSS)/ { kb[$1] = $2 }
+		END { printf "%-24s %5.1f MB resident, at most %5.1f MB\n", what, kb["VmRSS:"] / 1000, kb["VmHWM:"] / 1000 }
+	' "/proc/$daemon/status"
+}
+processor() { awk '{ printf "%.2f s of the processor\n", ($14 + $15) / 100 }' "/proc/$daemon/stat"; }
+original() { ip route show dev wg0 | grep -q '^11\.0\.' && return 1 || return 0; }
+changed() { ip route show dev wg0 | grep -q '^11\.0\.'; }
+
+wgnetifd daemon --config /etc/config 2>/tmp/daemon &
+daemon=$!
+within 120 original
+sleep 2
+memory 'daemon, started'
+processor
+cp /changed/network /etc/config/network
+kill -HUP "$daemon"
+within 120 changed
+expect 'routes after the reload' 1000 "$(routes)"
+memory 'daemon, after a reload'
+processor
+kill -TERM "$daemon"
+wait "$daemon" || {
+	echo "the daemon ended with status $?"
+	exit 1
+}
+expect 'routes after the daemon' 1000 "$(routes)"
 step 'teardown' wgnetifd down wg0
 expect 'devices afterwards' 1 "$(find /sys/class/net -mindepth 1 | wc -l)"
