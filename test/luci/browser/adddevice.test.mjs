@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { PEER, PRIV, PUB, WG0, picture, quiet, scan } from './form.mjs';
 import { start } from './harness.mjs';
-import { PAGE, configure } from './status.mjs';
+import { PAGE, configure, peer } from './status.mjs';
 
 const WAN = '\nconfig interface \'wan\'\n\toption gateway \'192.0.2.2\'\n';
 const FIREWALL = `config defaults
@@ -147,11 +147,11 @@ test('a device is added to an interface, scans the code, and the line turns gree
 	assert.match(await dialog.monitor().innerText(), /Telephone is connected\.\s+It calls from 192\.0\.2\.2:\d+\. Last handshake \d+ s ago/);
 	await picture(dialog.page, 'add-device-4');
 	const key = /PrivateKey = (\S+)/.exec(config)[1], psk = /PresharedKey = (\S+)/.exec(config)[1];
-	const [peer] = await sections(dialog.page, 'network', 'wireguard_wg0');
-	assert.equal(peer.private_key, key);
-	assert.deepEqual([peer.description, peer.preshared_key, peer.route_allowed_ips, peer.client_endpoint, peer.client_keepalive], ['Telephone', psk, '1', '192.0.2.1', '25']);
-	assert.deepEqual([peer.allowed_ips, peer.client_addresses], [['10.0.0.2/32', 'fd00::2/128'], ['10.0.0.2/32', 'fd00::2/128']]);
-	assert.deepEqual([peer.client_dns, peer.client_allowed_ips], [['10.0.0.1', 'lan'], ['10.0.0.0/24', 'fd00::/64', '192.168.1.0/24']]);
+	const [made] = await sections(dialog.page, 'network', 'wireguard_wg0');
+	assert.equal(made.private_key, key);
+	assert.deepEqual([made.description, made.preshared_key, made.route_allowed_ips, made.client_endpoint, made.client_keepalive], ['Telephone', psk, '1', '192.0.2.1', '25']);
+	assert.deepEqual([made.allowed_ips, made.client_addresses], [['10.0.0.2/32', 'fd00::2/128'], ['10.0.0.2/32', 'fd00::2/128']]);
+	assert.deepEqual([made.client_dns, made.client_allowed_ips], [['10.0.0.1', 'lan'], ['10.0.0.0/24', 'fd00::/64', '192.168.1.0/24']]);
 	const zone = (await sections(dialog.page, 'firewall', 'zone')).find((z) => z.name === 'wg0');
 	assert.deepEqual([zone.network, zone.input, zone.forward], [['wg0'], 'ACCEPT', 'REJECT']);
 	const [rule] = await sections(dialog.page, 'firewall', 'rule');
@@ -308,6 +308,25 @@ test('without an uplink, and with a private address, the way in is explained', a
 	await lab.world('POST', 'config?name=system', 'config system\n\toption hostname \'router.example.org\'\n');
 	quiet(named.page);
 	await named.close();
+});
+
+// As many as need more than one answer of the backend.
+test('the next free address is found behind hundreds of peers', async () => {
+	let peers = '';
+	for (let n = 0; n < 700; n++) {
+		const key = Buffer.alloc(32);
+		key.writeUInt32BE(n + 1, 20);
+		peers += peer('wg0', key.toString('base64'), [`list allowed_ips '10.0.${(n + 2) >> 8}.${(n + 2) & 255}/32'`]);
+	}
+	const dialog = await Dialog.open({ network: WAN + WG0.replace('10.0.0.1/24', '10.0.0.1/16') + peers });
+	await dialog.unfold();
+	assert.equal(await dialog.input('devices').inputValue(), '10.0.2.190/32, fd00::2/128');
+	await dialog.input('devices').fill('10.0.2.189');
+	await dialog.input('name').fill('Telephone');
+	await dialog.press('Continue');
+	assert.match(await dialog.wrong('devices'), /10\.0\.2\.189 is the address of/);
+	quiet(dialog.page);
+	await dialog.close();
 });
 
 test('changes that wait to be applied are not mixed with this one', async () => {

@@ -25,7 +25,7 @@ const DUMP = [
 
 // router makes facts as they are read; peers of wg0 are given.
 function router({ sections = [WG0], dump = DUMP, wall: fw = wall(), peers = [], ddns = [], hostname = 'OpenWrt', dnsmasq = [{ domain: 'lan' }] } = {}) {
-	const status = { interfaces: [{ name: 'wg0', public_key: OWN, listen_port: 51820 }] };
+	const status = { daemon: true, interfaces: [{ name: 'wg0', public_key: OWN, listen_port: 51820 }] };
 	const f = facts.from([sections, [], dump, status, fw.zones, fw.forwardings, fw.rules, fw.redirects, [fw.defaults], ddns, [{ hostname }], dnsmasq]);
 	f.known.wg0 = peers;
 	return f;
@@ -181,6 +181,27 @@ test('zones of uplinks, of others, and none', () => {
 	assert.match(firewall.plan(wall({ redirects: [{ name: 'game', src: 'wan', src_dport: '51820', proto: 'udp', dest_ip: '192.168.1.7' }] }), asked()).notes.join(), /A port forward \(game\) sends UDP port 51820 on to 192\.168\.1\.7/);
 	assert.equal(plain(firewall.plan(wall(), asked({ interface: 'wireguard_home' })).ops)[0].values.name, 'wireguard_h');
 	assert.equal(plain(firewall.plan(wall({ zones: [...ZONES, { name: 'wg0', network: [] }] }), asked()).ops)[0].values.name, 'wg0_2');
+});
+
+test('where answers do not find back is said', () => {
+	// A router that is a host in another one's network.
+	const p = firewall.plan(wall({ zones: [ZONES[0]] }), asked({ uplinks: ['lan'], reach: 'all' }));
+	assert.deepEqual(added(p), ['zone wg0', 'forwarding wg0>lan']);
+	assert.match(p.notes.join(), /not the gateway of its network[^]*masquerading on for the zone lan/);
+	assert.match(p.kept.join(), /zone lan lets UDP port 51820 in/);
+	assert.doesNotMatch(firewall.plan(wall({ zones: [{ ...ZONES[0], masq: '1' }] }), asked({ uplinks: ['lan'] })).notes.join(), /gateway/);
+	// A provider's tunnel takes everything, unless the WAN is better.
+	const tunnel = (metric, table) => ({ interface: 'provider', proto: 'wireguard', up: true, route: [{ target: '0.0.0.0', mask: 0, metric, table }] });
+	const notes = (...args) => plan.build(router({ dump: [...DUMP, tunnel(...args)] }), wish()).network.notes.join();
+	assert.match(notes(0), /leaves through the tunnel provider/);
+	assert.doesNotMatch(notes(10), /provider/);
+	assert.doesNotMatch(notes(0, '100'), /provider/);
+});
+
+test('without the daemon, an interface that is there has to be restarted', () => {
+	const f = router();
+	f.daemon = false;
+	assert.match(plan.build(f, wish()).network.notes.join(), /The daemon is not running[^]*restarted wg0/);
 });
 
 // The way in.

@@ -27,13 +27,17 @@ function prefixes(entries) {
 function network(i) {
 	const routes = (i.route || []).filter(function(r) { return !r.source || r.source.match(/\/0$|^(0\.0\.0\.0|::)/) });
 
+	/* A route in a table of its own takes what a rule sends there alone. */
+	const main = (i.route || []).filter(function(r) { return +r.mask == 0 && (i.proto != 'wireguard' || !r.table) });
+
 	return {
 		name: i.interface, proto: i.proto, up: !!i.up, device: i.l3_device || i.device || '',
 		addresses: prefixes(i['ipv4-address']).concat(prefixes(i['ipv6-address'])),
 		/* What netifd gave to this interface out of a prefix, with the router's address in it. */
 		prefixes: (i['ipv6-prefix-assignment'] || []).map(function(p) { return '%s/%d'.format((p['local-address'] || {}).address || p.address, p.mask) }),
 		routes: routes.map(function(r) { return '%s/%d'.format(r.target, r.mask) }),
-		isDefault: !!i.up && (i.route || []).some(function(r) { return +r.mask == 0 })
+		isDefault: !!i.up && main.length > 0,
+		metric: main.reduce(function(least, r) { return Math.min(least, +r.metric || 0) }, Infinity)
 	};
 }
 
@@ -163,6 +167,9 @@ return baseclass.extend({
 			interfaces: interfaces,
 			networks: networks,
 			uplinks: uplinks(networks, firewall),
+			/* Those that everything goes into: a default route of the best metric. */
+			tunnels: networks.filter(function(n) { return n.isDefault && n.proto == 'wireguard' && networks.every(function(o) { return !o.isDefault || o.metric >= n.metric }) }).map(function(n) { return n.name }),
+			daemon: !!r[3].daemon,
 			firewall: firewall,
 			names: r[0].concat(r[1]).map(function(s) { return s['.name'] }).concat(r[1].map(function(s) { return s.name }), networks.map(function(n) { return n.name }), networks.map(function(n) { return n.device })).filter(function(n) { return n }),
 			ports: interfaces.map(function(i) { return +i.listen_port }).concat((r[3].interfaces || []).map(function(i) { return +i.listen_port }), devicefirewall.ports(firewall)).filter(function(p) { return p > 0 }),

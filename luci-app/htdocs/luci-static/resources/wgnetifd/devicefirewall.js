@@ -98,11 +98,8 @@ function uplinkZones(firewall, uplinks) {
 	return wan ? [ wan ] : zones(firewall).filter(function(z) { return check.isTrue(z.masq) });
 }
 
-function lanZone(firewall, uplinks) {
-	const outside = uplinkZones(firewall, uplinks);
-	const z = zoneOf(firewall, 'lan') || named(firewall, 'lan');
-
-	return (z && outside.indexOf(z) < 0) ? z : null;
+function lanZone(firewall) {
+	return zoneOf(firewall, 'lan') || named(firewall, 'lan');
 }
 
 /* Plan collects operations on the file, sentences on them, on what stays as it
@@ -175,6 +172,19 @@ function door(plan, firewall, zone, want, outside) {
 	}
 }
 
+/* back says where answers do not find back to the device. */
+function back(plan, want, targets, outside, lan) {
+	for (let z of targets) {
+		if (outside.indexOf(z) < 0 || check.isTrue(z.masq))
+			continue;
+
+		if (z === lan)
+			plan.notes.push(_('This router is not the gateway of its network: what the device reaches there answers to another router. Make a route to the tunnel\'s network there, or switch masquerading on for the zone %s.').format(z.name));
+		else
+			plan.notes.push(_('The zone %s does not translate addresses (masquerading): answers from the Internet will not find back by IPv4.').format(z.name));
+	}
+}
+
 return baseclass.extend({
 	zoneOf: zoneOf,
 	uplinkZones: uplinkZones,
@@ -206,8 +216,8 @@ return baseclass.extend({
 			return plan;
 		}
 
-		const outside = uplinkZones(firewall, want.uplinks), lan = lanZone(firewall, want.uplinks);
-		const targets = (want.reach == 'router' ? [] : [ lan ]).concat(want.reach == 'all' ? outside : []).filter(function(z) { return z });
+		const outside = uplinkZones(firewall, want.uplinks), lan = lanZone(firewall);
+		const targets = (want.reach == 'router' ? [] : [ lan ]).concat(want.reach == 'all' ? outside : []).filter(function(z, i, all) { return z && all.indexOf(z) == i });
 		let zone = zoneOf(firewall, want.interface);
 
 		if (zone) {
@@ -225,10 +235,7 @@ return baseclass.extend({
 		ways(plan, firewall, zone, want, targets);
 		door(plan, firewall, zone, want, outside);
 
-		if (want.reach == 'all')
-			for (let z of outside)
-				if (!check.isTrue(z.masq))
-					plan.notes.push(_('The zone %s does not translate addresses (masquerading): answers from the Internet will not find back by IPv4.').format(z.name));
+		back(plan, want, targets, outside, lan);
 
 		return plan;
 	}

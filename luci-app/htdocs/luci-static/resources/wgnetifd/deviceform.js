@@ -59,6 +59,8 @@ Form.prototype.field = function(name, title, control, help) {
 
 	if (control.tagName == 'INPUT' || control.tagName == 'SELECT')
 		control.id = id;
+	else
+		control.setAttribute('aria-label', title);
 
 	return E('div', { 'class': 'cbi-value', 'data-name': name }, [
 		E('label', { 'class': 'cbi-value-title', 'for': id }, [ title ]),

@@ -59,7 +59,7 @@ function command(op) {
 /* lanPrefixes returns the networks behind the LAN's zone that stay the same:
  * global IPv6 prefixes of the provider's do not. */
 function lanPrefixes(facts) {
-	const zone = devicefirewall.lanZone(facts.firewall, facts.uplinks.map(function(u) { return u.name }));
+	const zone = devicefirewall.lanZone(facts.firewall);
 	const names = zone ? devicefirewall.networksOf(zone) : [ 'lan' ];
 
 	return unique(facts.networks.filter(function(n) { return names.indexOf(n.name) >= 0 }).reduce(function(all, n) {
@@ -267,6 +267,9 @@ return baseclass.extend({
 			if (Object.keys(values).length)
 				did({ op: 'set', config: 'network', section: name, values: values }, wish.own.priv ? _('%s gets a key and UDP port %s.').format(name, port) : _('%s gets UDP port %s.').format(name, port));
 
+			if (!facts.daemon)
+				notes.push(_('The daemon is not running, so nothing takes the change over: the device can connect when you have started it on this page, or restarted %s.').format(name));
+
 			if (check.isTrue(there.disabled))
 				notes.push(_('%s is switched off. The device can connect when you have switched it on in Network → Interfaces.').format(name));
 		}
@@ -280,6 +283,10 @@ return baseclass.extend({
 
 		if (warned)
 			notes.push(warned);
+
+		for (let t of facts.tunnels)
+			if (t != name && t != there.tunlink)
+				notes.push(_('All traffic of this router leaves through the tunnel %s, and so would answers to the device: it connects only if you route those past that tunnel.').format(t));
 
 		const firewall = devicefirewall.plan(facts.firewall, {
 			interface: name, port: port, reach: wish.reach,
