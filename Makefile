@@ -97,7 +97,7 @@ setup: ## install what tests, checks and demo need (as root; else say what is mi
 	@scripts/setup
 
 .PHONY: test
-test: test-race test-big-endian test-arch test-kernel test-router ## all tests: with -race, on big-endian MIPS, on Debian's kernels
+test: test-race test-luci test-big-endian test-arch test-kernel test-router ## all tests: with -race, on big-endian MIPS, on Debian's kernels
 
 .PHONY: test-race
 test-race: setup

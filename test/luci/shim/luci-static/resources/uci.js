@@ -223,7 +223,14 @@ return baseclass.extend({
 		return true;
 	},
 
+	/* save stages what has changed, one time after the other. */
 	save() {
+		this.saving = (this.saving || Promise.resolve()).catch(function() {}).then(L.bind(this.stage, this));
+
+		return this.saving;
+	},
+
+	stage() {
 		return Promise.all(Object.keys(this.files).map(L.bind(function(name) {
 			const file = this.file(name);
 

@@ -42,6 +42,14 @@ const changes = {
 		});
 	},
 
+	/* begin shows that changes are being applied, until the function is called that
+	 * it returns. */
+	begin() {
+		document.body.classList.add('apply-overlay-active');
+
+		return function() { document.body.classList.remove('apply-overlay-active') };
+	},
+
 	/* apply has LuCI's server apply what is staged; checked: it is taken back if
 	 * this page cannot confirm it. */
 	apply(checked) {
@@ -54,7 +62,7 @@ const changes = {
 			});
 		};
 
-		document.body.classList.add('apply-overlay-active');
+		const done = changes.begin();
 
 		return ask(checked ? 'apply_rollback' : 'apply_unchecked').then(function() {
 			return new Promise(function(resolve) { window.setTimeout(resolve, 1000 * L.env.apply_holdoff) });
@@ -62,9 +70,7 @@ const changes = {
 			return checked ? ask('confirm') : null;
 		}).then(function() {
 			return changes.init();
-		}).finally(function() {
-			document.body.classList.remove('apply-overlay-active');
-		});
+		}).finally(done);
 	}
 };
 

@@ -31,7 +31,9 @@ const View = baseclass.extend({
 	handleReset() { return all('reset') },
 
 	handleSaveApply(ev) {
-		return this.handleSave(ev).then(function() { return ui.changes.apply(true) });
+		const done = ui.changes.begin();
+
+		return this.handleSave(ev).then(function() { return ui.changes.apply(true) }).finally(done);
 	},
 
 	addFooter() {

@@ -48,6 +48,15 @@ return view.extend({
 
 		s.taboption('general', form.ListValue, 'proto', _('Protocol')).modalonly = true;
 
+		s.handleRemove = function(sid) {
+			const own = network.getProtocol(uci.get('network', sid, 'proto'), sid);
+
+			if (own.deleteConfiguration)
+				own.deleteConfiguration();
+
+			return Object.getPrototypeOf(this).handleRemove.apply(this, arguments);
+		};
+
 		s.addModalOptions = function(section) {
 			const proto = uci.get('network', section.section, 'proto');
 			const list = section.getOption('proto');
