@@ -95,6 +95,10 @@ func (h *Handler) up(ctx context.Context, iface string, setup bool) error {
 	}
 	client := netifd.Client{Bus: bus}
 	s := h.System()
+	if setup {
+		// Where that is not possible, nor is what Up does, which says why.
+		_ = s.State.SetFailed(iface, false)
+	}
 	_, err = s.Up(ctx, iface, apply.Netifd{Client: client})
 	if err == nil || errors.Is(err, netifd.ErrTearingDown) {
 		return err
@@ -136,5 +140,10 @@ func (h *Handler) refuse(ctx context.Context, client netifd.Client, s *apply.Sys
 		return nil
 	}
 	h.Log.Error("the interface stays down until its configuration is mended and it is brought up again", "interface", iface)
+	// For the daemon, to which an interface that was taken down by hand looks the
+	// same. Netifd may end this process on hearing that it failed.
+	if err := s.State.SetFailed(iface, true); err != nil {
+		h.Log.Warn("cannot save that the setup failed", "interface", iface, "error", err)
+	}
 	return client.Fail(ctx, iface)
 }

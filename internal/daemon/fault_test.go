@@ -48,6 +48,33 @@ func TestGaveUp(t *testing.T) {
 	}
 }
 
+// TestTakenDownByHand: netifd shows errors of an interface that came up and was
+// taken down by hand. It stays down, whatever is reloaded.
+func TestTakenDownByHand(t *testing.T) {
+	r := newRig(t, wg(0, "\toption private_key 'hush'\n")+steady)
+	r.withNetifd("wg0")
+	r.start()
+	r.netifd.up("wg0")
+	r.netifd.handlers.Wait() // That failed.
+	r.configure(wg(0, "\toption listen_port '70000'\n") + steady)
+	r.reload()
+	r.awaitKept("wg0")
+	r.netifd.handlers.Wait()
+	r.configure(wg(0, "\toption listen_port '80000'\n") + steady) // tells netifd
+	r.reload()
+	r.netifd.down("wg0")
+	r.netifd.handlers.Wait()
+	if !strings.Contains(string(blobmsg.AppendJSON(nil, r.netifd.status("wg0"))), "INVALID_OPTION") {
+		t.Error("netifd shows no errors: this is not the case that is meant")
+	}
+	r.configure(wg(0, "") + steady)
+	r.want("a reload", r.reload(), Result{})
+	r.netifd.handlers.Wait()
+	if s := r.netifd.stateOf("wg0"); s != "down" {
+		t.Errorf("wg0 is %s", s)
+	}
+}
+
 // TestGaveUpForAWhile: what was in the way of a setup and goes by itself, such as
 // a full disk, takes nobody to say so.
 func TestGaveUpForAWhile(t *testing.T) {

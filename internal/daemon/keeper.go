@@ -296,7 +296,7 @@ func (k *keeper) revive(ctx context.Context, explicit, again bool) {
 	s, err := k.d.client.Status(ctx, k.name)
 	switch {
 	case err == nil && s.Pending: // Nobody tells when a setup fails.
-	case err != nil || !apply.GaveUp(s) || !explicit && apply.Hopeless(s):
+	case err != nil || !apply.GaveUp(s) || !k.d.o.System.State.Failed(k.name) || !explicit && apply.Hopeless(s):
 		k.calm()
 		return
 	case explicit || again:

@@ -146,7 +146,7 @@ func (n *standIn) notify(args blobmsg.Table) (blobmsg.Table, error) {
 		n.last[name] = text
 		i.announce(n.r, name, args)
 		if i.state == "setup" {
-			i.state = "up"
+			i.state, i.errors = "up", nil
 			n.tell("ifup", name)
 		}
 	case 3:
