@@ -19,7 +19,7 @@ import (
 var initScript []byte
 
 // programs are what tests call beside busybox's applets.
-var programs = []string{"ip", "ping", "wg"}
+var programs = []string{"avahi-daemon", "dbus-daemon", "ip", "ping", "wg"}
 
 // Where programs that tests would build are in a machine.
 const (
@@ -84,7 +84,8 @@ func writeFiles(file, work string, packages []testPackage, command string) (err 
 	a.program("init", initScript)
 	a.text("command", command)
 	a.text("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
-	a.text("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
+	a.text("etc/passwd", "root:x:0:0:root:/root:/bin/sh\navahi:x:101:101::/:/bin/false\n")
+	a.text("etc/group", "root:x:0:\navahi:x:101:\n")
 	for _, p := range packages {
 		a.folder(p.dir)
 		a.copy(guestBinary(p), p.binary)

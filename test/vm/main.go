@@ -26,7 +26,7 @@ func main() {
 	run := flag.String("run", "", "run only the tests that match the `regexp`")
 	bench := flag.String("bench", "", "run the benchmarks that match the `regexp` instead of tests")
 	verbose := flag.Bool("v", false, "list the tests as they run")
-	timeout := flag.Duration("timeout", 15*time.Minute, "how long all may take, downloads too")
+	timeout := flag.Duration("timeout", 40*time.Minute, "how long all may take, downloads too")
 	small := flag.String("router", "", "instead of tests, run the `program`, built for mipsel, on a small router")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: vm [flags] PACKAGE...\n       vm -router PROGRAM")
