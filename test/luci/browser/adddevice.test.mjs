@@ -362,6 +362,28 @@ test('a change that the router refuses leaves nothing staged', async () => {
 	await dialog.close();
 });
 
+test('without the daemon a device is added, and what is left to do is said', async () => {
+	await lab.world('POST', 'daemon?run=0');
+	try {
+		await lab.world('POST', 'config?name=firewall', FIREWALL);
+		await lab.configure(WAN + WG0);
+		const dialog = new Dialog(await lab.open(PAGE));
+		await dialog.page.locator('.wgn-card').waitFor();
+		await dialog.page.locator('.wgn-head .wgn-add').click();
+		await dialog.input('name').fill('Telephone');
+		assert.match(await dialog.review(), /The daemon is not running, so nothing takes the change over/);
+		await dialog.apply();
+		await dialog.monitor().getByText('Saved, but not in effect yet').waitFor();
+		await dialog.monitor().getByText('wg0 does not know Telephone yet.').waitFor();
+		assert.match(await lab.network(), /option description 'Telephone'/);
+		await picture(dialog.page, 'add-device-no-daemon');
+		quiet(dialog.page);
+		await dialog.close();
+	} finally {
+		await lab.world('POST', 'daemon?run=1');
+	}
+});
+
 test('names are text', async () => {
 	const evil = '<img src=x onerror=window.hacked=1>';
 	const dialog = await Dialog.open({

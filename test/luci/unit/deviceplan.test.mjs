@@ -264,5 +264,8 @@ test('the line of the monitor', () => {
 	assert.deepEqual([on.colour, on.text, on.more], ['ok', 'Telephone is connected.', 'It calls from 192.0.2.2:4. Last handshake 3 s ago, 148\u00a0B received, 92\u00a0B sent.']);
 	assert.equal(words({ state: 'invalid', detail: 'the key is wrong' }).colour, 'bad');
 	assert.equal(words({ state: 'down', detail: 'no such device' }, 70000).colour, 'bad');
+	const left = { state: 'down', reason: 'not-applied', detail: 'start the daemon' };
+	assert.equal(words(left).text, 'The router sets wg0 up…');
+	assert.deepEqual([words(left, 11000).text, words(left, 11000).more], ['wg0 does not know Telephone yet.', 'start the daemon']);
 	assert.equal(words({ state: 'idle', latest_handshake: 1700000000, handshake_age: 300 }).colour, 'idle');
 });

@@ -11,6 +11,9 @@
 const EVERY = 2000;
 const PATIENCE = 60000;
 
+/* How long a device that is up takes at most to get a peer from the daemon. */
+const RELOAD = 10000;
+
 function seen(peer) {
 	const parts = [];
 
@@ -36,6 +39,9 @@ return baseclass.extend({
 
 		if (peer && [ 'disabled', 'invalid' ].indexOf(peer.state) >= 0)
 			return { colour: 'bad', text: _('%s: %s').format(what.name, state.peer(peer.state).word), more: peer.detail || '', help: [] };
+
+		if (peer && peer.reason == 'not-applied' && waited > RELOAD)
+			return { colour: 'bad', text: _('%s does not know %s yet.').format(what.interface, what.name), more: peer.detail || '', help: [] };
 
 		if (!peer || peer.state == 'down')
 			return {
