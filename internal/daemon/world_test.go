@@ -171,8 +171,8 @@ type simDevices struct {
 type simPeer struct {
 	// heard is when the peer sent something last.
 	handshake, initiated, heard time.Time
-	rx, tx               uint64
-	quiet                bool // nobody sends
+	rx, tx                      uint64
+	quiet                       bool // nobody sends
 }
 
 func (s *simDevices) peer(key schema.Key) *simPeer {
