@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -103,12 +104,19 @@ func TestFile(t *testing.T) {
 		name string
 		// what is in the file when the reload comes, and the error of that
 		text, want string
-		gone       bool
+		// instead is what is done to the file otherwise; it is gone then, or no file.
+		instead func(file string) error
 	}{
 		{name: "cut in a line", text: good[:len(good)-20], want: "network:"},
 		{name: "cut between two lines", text: half},
 		{name: "empty", want: "no sections"},
-		{name: "gone", gone: true, want: "no such file"},
+		{name: "gone", want: "no such file", instead: os.Remove},
+		{name: "a link to itself", want: "symbolic links", instead: func(file string) error {
+			return errors.Join(os.Remove(file), os.Symlink("network", file))
+		}},
+		{name: "a folder", want: "not a regular file", instead: func(file string) error {
+			return errors.Join(os.Remove(file), os.Mkdir(file, 0o700))
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -117,8 +125,8 @@ func TestFile(t *testing.T) {
 			r.alone("wg0")
 			r.start()
 			r.devices.Forget()
-			if test.gone {
-				if err := os.Remove(r.file()); err != nil {
+			if test.instead != nil {
+				if err := test.instead(r.file()); err != nil {
 					t.Fatal(err)
 				}
 			} else if err := os.WriteFile(r.file(), []byte(test.text), 0o600); err != nil { // in place
@@ -134,6 +142,9 @@ func TestFile(t *testing.T) {
 			}
 			if w := r.devices.Writes(); len(w) > 0 {
 				t.Errorf("wrote %+v", w)
+			}
+			if test.instead != nil {
+				_ = os.Remove(r.file()) // It may be gone.
 			}
 			if err := os.WriteFile(r.file(), []byte(good), 0o600); err != nil {
 				t.Fatal(err)

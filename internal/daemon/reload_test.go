@@ -3,10 +3,14 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -152,7 +156,7 @@ func TestReloadNothing(t *testing.T) {
 			if bus {
 				r.netifd.take()
 			}
-			heap, routines := heapInUse(), runtime.NumGoroutine()
+			heap, routines, files, open := heapInUse(), runtime.NumGoroutine(), r.files(), openFiles(t)
 			for range count {
 				if got := r.reload(); got.Err != nil || len(got.Interfaces)+len(got.Refused) > 0 {
 					t.Fatalf("got %+v", got)
@@ -166,6 +170,12 @@ func TestReloadNothing(t *testing.T) {
 					t.Errorf("netifd was told:\n%s", strings.Join(told, "\n"))
 				}
 			}
+			if diff := cmp.Diff(files, r.files()); diff != "" {
+				t.Errorf("files were written (-before +after):\n%s", diff)
+			}
+			if now := openFiles(t); now > open+5 { // other tests' may be closed late, or those of the runtime opened
+				t.Errorf("%d files are open, before %d", now, open)
+			}
 			// The log holds what a reload says; it says nothing.
 			if now := heapInUse(); now > heap+1<<20 {
 				t.Errorf("the heap has grown from %d to %d bytes", heap, now)
@@ -173,6 +183,34 @@ func TestReloadNothing(t *testing.T) {
 			r.await("goroutines as before", func() bool { return runtime.NumGoroutine() <= routines+2 })
 		})
 	}
+}
+
+// files tells when each of the files was written that we read or keep.
+func (r *rig) files() (list []string) {
+	r.t.Helper()
+	err := filepath.WalkDir(r.dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		st, err := os.Stat(path)
+		if err == nil {
+			list = append(list, fmt.Sprint(path, " ", st.Sys().(*syscall.Stat_t).Ino, " ", st.ModTime()))
+		}
+		return err
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return list
+}
+
+func openFiles(t testing.TB) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
 }
 
 func heapInUse() uint64 {
