@@ -299,7 +299,8 @@ func TestReloadStorm(t *testing.T) {
 		t.Errorf("the last reload: %+v", got)
 	}
 	l.isAs(last)
-	await(t, "as many open files as before", func() bool { return files() <= filesBefore })
+	const few = 5 // that it opens when it needs them
+	await(t, "as many open files as before", func() bool { return files() <= filesBefore+few })
 	if threads := procField(t, d.Pid(), "Threads"); threads > 40 {
 		t.Errorf("the daemon has %v threads", threads)
 	}

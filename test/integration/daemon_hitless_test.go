@@ -164,7 +164,7 @@ func TestHitless(t *testing.T) {
 
 	packets := startTraffic(t, l.far, l.Host, "10.0.0.1")
 	for n, e := range edits {
-		l.Configure(network(e.iface, e.other))
+		l.commit(network(e.iface, e.other))
 		l.reloadBy(n%3, d, &e)
 		written := writes()
 		for _, text := range written {
@@ -190,7 +190,7 @@ func TestHitless(t *testing.T) {
 	port := edit{name: "listen port", answer: change{Device: []string{"listen_port"}}, device: true, is: func(_ *lab, d *wgtypes.Device, _ *wgtypes.Peer) bool {
 		return d.ListenPort == 51999
 	}}
-	l.Configure(network("\toption listen_port '51999'\n", ""))
+	l.commit(network("\toption listen_port '51999'\n", ""))
 	l.reloadBy(1, d, &port)
 	mustPing(t, l.Host, "10.0.0.2")
 	mustPing(t, l.far, "10.0.0.1")
@@ -201,7 +201,7 @@ func TestHitless(t *testing.T) {
 	key := edit{name: "private key", answer: change{Device: []string{"private_key"}}, device: true, is: func(_ *lab, d *wgtypes.Device, _ *wgtypes.Peer) bool {
 		return d.PrivateKey == private(7)
 	}}
-	l.Configure(network(fmt.Sprintf("\toption listen_port '51999'\n\toption private_key '%s'\n", private(7)), ""))
+	l.commit(network(fmt.Sprintf("\toption listen_port '51999'\n\toption private_key '%s'\n", private(7)), ""))
 	l.reloadBy(1, d, &key)
 	equal(t, "index of wg0", l.Link("wg0").Attrs().Index, index)
 	equal(t, "peers", len(router.ReadDevice(t, l.Host, "wg0").Peers), peers-1)
