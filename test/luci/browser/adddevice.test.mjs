@@ -157,6 +157,10 @@ test('a device is added to an interface, scans the code, and the line turns gree
 	const [rule] = await sections(dialog.page, 'firewall', 'rule');
 	assert.deepEqual([rule.name, rule.src, rule.proto, rule.dest_port, rule.target], ['Allow-WireGuard-wg0', 'wan', 'udp', '51820', 'ACCEPT']);
 	assert.ok((await sections(dialog.page, 'firewall', 'forwarding')).some((f) => f.src === 'wg0' && f.dest === 'lan'));
+	// One change, which the router takes back unless it is confirmed.
+	const asked = (pattern) => dialog.page.bodies.join('\n').match(pattern)?.length ?? 0;
+	assert.deepEqual([asked(/"uci","apply"/g), asked(/"uci","apply",\{[^{}]*"rollback":true/g)], [1, 1]);
+	assert.ok(asked(/"uci","confirm"/g) >= 1);
 	await dialog.press('Close');
 	await dialog.page.locator('.wgn-unfold', { hasText: 'Telephone' }).waitFor();
 	quiet(dialog.page, key, psk, PRIV);
