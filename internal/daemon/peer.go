@@ -65,7 +65,7 @@ func (k *keeper) adopt(ctx context.Context, run *apply.Run) {
 		config := configOf(c)
 		if p == nil || p.family != c.EndpointFamily || p.config.Failback != config.Failback ||
 			!slices.Equal(p.config.Sources, config.Sources) {
-			config.Reach = k.d.reaches
+			config.Reach = k.reaches
 			p = &peer{
 				config: config, family: c.EndpointFamily,
 				machine: endpoint.New(config, k.d.o.Random), found: make([]found, len(config.Sources)),
@@ -257,7 +257,7 @@ func (k *keeper) learn(a answer, p *peer, n int) {
 // turnUplink tells all peers that the way to the Internet is another one.
 func (k *keeper) turnUplink(now time.Time) {
 	for _, p := range k.peers {
-		p.machine.Uplink(now, k.d.reaches)
+		p.machine.Uplink(now, k.reaches)
 		p.tried, p.round = nil, false
 	}
 }

@@ -65,6 +65,26 @@ func (d *Daemon) reaches(a netip.Addr) bool {
 	return resolve.Uplink{IPv6: true, NAT64: d.o.NAT64.Known(), Former: d.o.NAT64.Former()}.Reaches(a)
 }
 
+// reaches reports whether packets to an address leave through the uplink, and not
+// through the tunnel of which it would be an endpoint. What the configuration names
+// is where it says, though.
+func (k *keeper) reaches(a netip.Addr) bool {
+	u := k.d.uplink.Load()
+	return k.d.reaches(a) && (u.unknown || k.run == nil || !u.Inside(a, k.run.Want.Addresses) || k.named(a))
+}
+
+// named reports whether an address is one of those that a peer is configured with.
+func (k *keeper) named(a netip.Addr) bool {
+	for _, p := range k.peers {
+		for n := range p.found {
+			if slices.Contains(p.found[n].addrs, a) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // dirt is what the kernel told of and nobody has looked at yet.
 type dirt struct {
 	mu     sync.Mutex

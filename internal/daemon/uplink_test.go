@@ -263,3 +263,33 @@ func (nobody) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
+
+// TestPeerInsideTheTunnel: a peer that seems to have moved to where only the tunnel
+// leads to, as wireguard-go makes it look when its packets went into itself, is
+// brought back at once; one that is configured there stays.
+func TestPeerInsideTheTunnel(t *testing.T) {
+	const home = "192.0.2.1:51820"
+	network := wg(0, "") + wgPeer("wg0", "far", 1, endpointHost("192.0.2.1")+alive) + wgPeer("wg0", "near", 2, endpointHost("10.0.0.7")+alive)
+	inWorld(t, network, func(t *testing.T, w *world) {
+		for _, e := range []string{home, "10.0.0.2:51820", "10.0.0.7:51820", "198.51.100.7:51820"} {
+			w.sim.work(e, true)
+		}
+		w.run(func() {
+			w.pass(time.Minute)
+			w.is(1, "connected", home)
+			w.is(2, "connected", "10.0.0.7:51820")
+			if err := w.sim.roam(keyOf(1), "10.0.0.2:51820"); err != nil {
+				t.Fatal(err)
+			}
+			w.within(minuteStep+time.Second, 1, home)
+			w.pass(5 * time.Second)
+			w.is(2, "connected", "10.0.0.7:51820")
+			// Elsewhere it may be.
+			if err := w.sim.roam(keyOf(1), "198.51.100.7:51820"); err != nil {
+				t.Fatal(err)
+			}
+			w.pass(2 * minuteStep)
+			w.is(1, "connected roamed", "198.51.100.7:51820")
+		})
+	})
+}

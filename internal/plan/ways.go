@@ -34,3 +34,17 @@ func (w *Ways) Reach(a netip.Addr) bool {
 	_, bits := w.routes.lookup(a)
 	return bits >= 0
 }
+
+// Inside reports whether an address lies in a subnet of the tunnel's own, and no way
+// is as specific. A peer that is seen there was seen through the tunnel, as when
+// wireguard-go at one end had no other way and put its packets into itself.
+func (w *Ways) Inside(a netip.Addr, own []netip.Prefix) bool {
+	a = a.Unmap()
+	_, bits := w.routes.lookup(a)
+	for _, p := range own {
+		if p.Bits() > bits && p.Bits() > 1 && p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
