@@ -109,12 +109,14 @@ export class Status {
 
 	press(title) { return this.button(title).click(); }
 
-	// asked calls do, and returns the method's calls that the page made meanwhile.
-	async asked(method, action) {
+	// asked returns the method's calls that the page makes while action goes on;
+	// some: and then until there is one.
+	async asked(method, action, some = false) {
 		const out = [];
 		const see = (request) => { for (const call of calls(request)) if (call.method === method) out.push(call.args); };
 		this.page.on('request', see);
 		await action();
+		for (let n = 0; some && !out.length && n < 100; n++) await this.page.waitForTimeout(100);
 		this.page.off('request', see);
 		return out;
 	}

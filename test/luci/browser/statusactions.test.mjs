@@ -23,6 +23,7 @@ test('the switch enables and disables a peer at once, in the device and in the f
 	await status.until('Tablet', 'waiting');
 	assert.doesNotMatch(await sectionOf(lab, keys.tablet.pub), /disabled/);
 	assert.ok(await deviceHas(lab, keys.tablet.pub, true));
+	assert.equal(await status.page.locator('.alert-message').filter({ visible: true }).count(), 0, 'what is wrong with the camera is not said again');
 	// LuCI takes a change back that is not confirmed: this one was.
 	assert.deepEqual((await lab.call(status.page, 'uci', 'changes')).result[1].changes, {});
 	quiet(status.page, ...PRIVATE);
@@ -44,7 +45,9 @@ test('a change that the router refuses leaves nothing behind', async () => {
 	const status = await home(lab);
 	await refuse(status.page, 'apply', 6);
 	await status.row('Tablet').locator('input[type=checkbox]').click();
-	await status.page.locator('.alert-message.danger').waitFor();
+	const said = status.page.locator('.alert-message.danger');
+	await said.waitFor();
+	assert.match(await said.innerText(), /^RPC call to uci\/apply failed with ubus code 6: Permission denied\s*Dismiss/, 'and no trace behind it');
 	await status.page.waitForFunction(() => !document.querySelector('.wgn-row[aria-busy="true"]') && [...document.querySelectorAll('.wgn-row input')].at(-1).checked);
 	assert.deepEqual((await lab.call(status.page, 'uci', 'changes')).result[1].changes, {});
 	assert.equal(await status.row('Tablet').locator('input[type=checkbox]').isChecked(), true);
@@ -91,7 +94,7 @@ test('the QR code of a device is shown, its keys in no address', async () => {
 test('a name is looked up again', async () => {
 	const status = await home(lab);
 	await status.unfold('Holiday');
-	const asked = await status.asked('resolve', () => status.press('Look the name up again'));
+	const asked = await status.asked('resolve', () => status.press('Look the name up again'), true);
 	assert.deepEqual(asked.map((a) => [a.interface, a.public_key]), [['wg0', keys.holiday.pub]]);
 	await status.row('Holiday').locator('.wgn-unfold').click();
 	await status.unfold('Office');

@@ -71,8 +71,7 @@ test('netifd has not loaded the handler: restart the network, with a warning', a
 		await status.notice('no-handler').locator('button').click();
 		await status.page.getByText('Every connection through this router drops').waitFor();
 		await status.page.locator('#modal_overlay').getByRole('button', { name: 'Restart the network' }).click();
-		await status.page.waitForTimeout(1000);
-	});
+	}, true);
 	assert.deepEqual(ran.map((a) => [a.command, ...a.params]), [['/etc/init.d/network', 'restart']]);
 	// When netifd knows it, the notice goes by itself.
 	await status.page.unrouteAll({ behavior: 'ignoreErrors' });

@@ -56,6 +56,11 @@ test('sentences begin with a capital, names of options do not', () => {
 	assert.equal(rows.words(undefined), '');
 });
 
+test('an error is its first line', () => {
+	assert.equal(rows.failure(new Error('RPC call failed\n  at a.js:1\n at b.js:2')), 'RPC call failed');
+	assert.equal(rows.failure('text'), 'text');
+});
+
 test('ages by the router\'s clock: never is not unknown', () => {
 	assert.equal(peer({}).handshake, '12 s ago');
 	assert.equal(peer({ latest_handshake: 0, handshake_age: -1 }).handshake, 'never');

@@ -6,6 +6,7 @@
 'require wgnetifd.client as client';
 'require wgnetifd.peeredit as peeredit';
 'require wgnetifd.qr as qr';
+'require wgnetifd.rows as rows';
 
 /* What one can do with a peer on the monitoring page, with the right to write. */
 
@@ -65,14 +66,19 @@ function also() {
 	});
 }
 
-/* reloaded has the daemon apply the configuration now, and resolves to what it
- * refused, as sentences. Without the daemon the change waits for the interface
- * to be restarted. */
-function reloaded(name) {
+/* reloaded has the daemon apply the configuration of an interface now, and resolves
+ * to what it refused, as sentences. section: only of this peer, as the page says of
+ * others anyway. Without the daemon the change waits for the interface to be
+ * restarted. */
+function reloaded(name, section) {
+	const own = section ? 'network.' + section + '.' : '';
+
 	return backend.reload({ interface: name }).then(function(r) {
-		return (r.error ? [ r.error ] : []).concat((r.refused || []).map(function(p) { return '%s: %s'.format(p.option, p.text) }));
+		const refused = (r.refused || []).filter(function(p) { return String(p.option).indexOf(own) == 0 });
+
+		return (r.error ? [ r.error ] : []).concat(refused.map(rows.problem));
 	}, function(e) {
-		return [ _('Saved, but not in effect yet: %s').format(e.message) ];
+		return [ _('Saved, but not in effect yet: %s').format(rows.failure(e)) ];
 	});
 }
 
@@ -93,7 +99,7 @@ return baseclass.extend({
 			return change.apply([ on
 				? { op: 'remove', config: 'network', section: r[0]['.name'], options: [ 'disabled' ] }
 				: { op: 'set', config: 'network', section: r[0]['.name'], values: { disabled: '1' } }
-			]).then(function() { return reloaded(peer.interface) });
+			]).then(function() { return reloaded(peer.interface, peer.section) });
 		});
 	},
 
@@ -125,7 +131,7 @@ return baseclass.extend({
 		return sectionOf(peer).then(function(s) {
 			peeredit.open(peer, s, function(ops) {
 				return also().then(function(yes) {
-					return yes ? change.apply(ops).then(function() { return reloaded(peer.interface) }).then(saved) : null;
+					return yes ? change.apply(ops).then(function() { return reloaded(peer.interface, peer.section) }).then(saved) : null;
 				});
 			});
 		});

@@ -19,6 +19,9 @@ const METHODS = {
 	remove: rpc.declare({ object: 'uci', method: 'delete', params: [ 'config', 'section', 'options' ], reject: true })
 };
 
+/* How long the router may take to answer a confirmation, in ms. */
+const ANSWER = 8000;
+
 /* One after the other: a section has to be there before it gets options. */
 function stage(ops, n, made) {
 	if (n >= ops.length)
@@ -42,7 +45,10 @@ function later(ms, fn) {
 /* confirmed asks until the router takes the confirmation, or would have taken the
  * change back. */
 function confirmed(deadline) {
-	return confirm().catch(function(e) {
+	/* A connection that hangs says nothing. */
+	const patience = later(ANSWER, function() { throw new Error(_('The router does not answer.')) });
+
+	return Promise.race([ confirm(), patience ]).catch(function(e) {
 		if (Date.now() > deadline)
 			throw new Error(_('The router was not reachable after the change, so it takes the change back.'));
 

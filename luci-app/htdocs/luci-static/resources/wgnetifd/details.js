@@ -182,7 +182,7 @@ return baseclass.extend({
 				}, function(e) {
 					shown = '';
 					empty(body);
-					body.appendChild(E('em', [ e.message ]));
+					body.appendChild(E('em', [ rows.failure(e) ]));
 				});
 
 				return Promise.all([ told, chart ? chart.refresh(daemon) : null ]);

@@ -2,6 +2,7 @@
 'require baseclass';
 'require fs';
 'require ui';
+'require wgnetifd.rows as rows';
 
 /* What stands in the way of everything else, said above the page with what can
  * be done about it: no interface, no daemon, a handler that netifd has not
@@ -18,6 +19,15 @@ function run(script, action) {
 	});
 }
 
+/* say shows a sentence above the page; level: warning or danger. What LuCI takes
+ * behind the text is a class in some releases, and a time in others. */
+function say(text, level) {
+	const node = ui.addNotification(null, E('p', [ text ]));
+
+	if (node && node.classList)
+		node.classList.add(level);
+}
+
 function command(text) {
 	return E('code', [ text ]);
 }
@@ -31,7 +41,7 @@ function button(title, kind, fn) {
 		self.classList.add('spinning');
 
 		Promise.resolve(fn()).catch(function(e) {
-			ui.addNotification(null, E('p', [ e.message ]), 'danger');
+			say(rows.failure(e), 'danger');
 		}).then(function() {
 			self.disabled = false;
 			self.classList.remove('spinning');
@@ -105,6 +115,8 @@ const MAKE = {
 };
 
 return baseclass.extend({
+	say: say,
+
 	/* list returns { node, update(situations) }. */
 	list(can) {
 		const node = E('div', { 'class': 'wgn-notices', 'aria-live': 'polite' });
@@ -132,7 +144,7 @@ return baseclass.extend({
 	/* backendMissing says that rpcd does not have our object. */
 	backendMissing(error) {
 		return box('backend', 'danger', _('The backend does not answer'), [
-			error.message,
+			rows.failure(error),
 			[ _('rpcd loads its plugins when it starts. On the router:'), ' ', command('service rpcd restart') ]
 		], []);
 	}

@@ -6,6 +6,7 @@
 'require wgnetifd.check as check';
 'require wgnetifd.fields as fields';
 'require wgnetifd.options as options';
+'require wgnetifd.rows as rows';
 
 /* The form of one peer on the monitoring page: the fields of the interface's
  * form. It holds this one section, not the whole configuration, so that it opens
@@ -105,7 +106,7 @@ return baseclass.extend({
 						return;
 
 					failed.className = 'alert-message warning';
-					failed.textContent = e.message;
+					failed.textContent = rows.failure(e);
 				});
 			};
 

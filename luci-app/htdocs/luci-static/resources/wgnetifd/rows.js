@@ -47,6 +47,13 @@ return baseclass.extend({
 	sentence: sentence,
 	words: words,
 
+	/* failure writes an error for people: LuCI's own have a trace behind the first
+	 * line. */
+	failure(e) {
+		return String((e && e.message) || e).split('\n')[0].trim();
+	},
+
+
 	/* id tells a peer from all others, of all interfaces: not all have a key,
 	 * not all have a section. */
 	id(peer) {

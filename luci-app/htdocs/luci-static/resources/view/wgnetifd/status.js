@@ -33,12 +33,12 @@ const SORTS = [
 
 function notify(sentences) {
 	for (let s of sentences || [])
-		ui.addNotification(null, E('p', [ s ]), 'warning');
+		notices.say(s, 'warning');
 }
 
 function failed(e) {
 	if (e)
-		ui.addNotification(null, E('p', [ e.message ]), 'danger');
+		notices.say(rows.failure(e), 'danger');
 }
 
 function button(title, kind, fn) {
@@ -94,7 +94,7 @@ return view.extend({
 			return this.fetch();
 		}, this), L.bind(function(e) {
 			/* The interface in the address is gone. */
-			if (turn == this.turn && q.interface && e.message.match(/interface/)) {
+			if (turn == this.turn && q.interface && rows.failure(e).match(/interface/)) {
 				this.query = query.iface(q, '');
 
 				return this.fetch();
@@ -271,7 +271,7 @@ return view.extend({
 	/* late keeps what is shown, and says that it is old. */
 	late(e) {
 		this.part.late.style.display = '';
-		this.part.late.textContent = _('The router does not answer: %s What is shown is from %s.').format(e.message + '.', this.time || _('before'));
+		this.part.late.textContent = _('The router does not answer: %s What is shown is from %s.').format(rows.failure(e).replace(/\.?$/, '.'), this.time || _('before'));
 	},
 
 	update(answer) {
