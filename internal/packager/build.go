@@ -30,6 +30,8 @@ type Options struct {
 	Keys *Keys
 	// Compile puts the program wgnetifd of an environment's architecture into dir.
 	Compile func(arch, version, dir string) error
+	// Gzip compresses the files of opkg's packages; nil: as package ipk does.
+	Gzip func([]byte) ([]byte, error)
 	// Progress is told what is made; may be nil.
 	Progress func(line string)
 }
@@ -136,6 +138,7 @@ func (b *builder) product(p *recipe.Package, arch, binaries string) (out product
 		return out, err
 	}
 	forOpkg, forApk := ipkOf(p, arch, files, b.Epoch), apkOf(p, arch, files, b.Epoch)
+	forOpkg.Gzip = b.Gzip
 	out = product{name: p.Name, arch: arch, ipkName: forOpkg.FileName(), apkName: forApk.FileName()}
 	if out.ipk, err = forOpkg.Write(); err != nil {
 		return out, err

@@ -107,7 +107,7 @@ func buildFeeds(scratch string) (f feeds, err error) {
 	if err := run(source, "go", "build", "-o", program, "./openwrt-feed/mkpackages"); err != nil {
 		return f, err
 	}
-	flags := []string{"-keys", f.keys, "-version", "1.2.3"}
+	flags := []string{"-quick", "-keys", f.keys, "-version", "1.2.3"}
 	return f, errors.Join(
 		run(source, program, append(flags, "key")...),
 		run(source, program, slices.Concat(flags, []string{"-out", f.old, "-release", "4", "build"}, archs)...),

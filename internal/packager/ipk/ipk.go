@@ -28,6 +28,8 @@ type Package struct {
 	Files     tree.Tree
 	// Time of all files in seconds since 1970.
 	Time int64
+	// Gzip compresses the files, as gzip does; nil is Go's way, which is quick.
+	Gzip func([]byte) ([]byte, error)
 }
 
 // Field is a line of the control file.

@@ -18,12 +18,12 @@ const formatVersion = "2.0\n"
 
 // Write returns the package file. It sets Installed-Size.
 func (p *Package) Write() ([]byte, error) {
-	data, size, err := pack(p.Files, p.Time)
+	data, size, err := pack(p.Files, p.Time, p.Gzip)
 	if err != nil {
 		return nil, err
 	}
 	p.Control.Set("Installed-Size", strconv.Itoa(size))
-	control, _, err := pack(p.controlFiles(), p.Time)
+	control, _, err := pack(p.controlFiles(), p.Time, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -60,10 +60,14 @@ func (p *Package) controlFiles() tree.Tree {
 
 // pack returns the files as a gzipped tar file, and its size before compression,
 // which is what OpenWrt takes for the installed size.
-func pack(files tree.Tree, seconds int64) (packed []byte, size int, err error) {
+func pack(files tree.Tree, seconds int64, zip func([]byte) ([]byte, error)) (packed []byte, size int, err error) {
 	raw, err := archive(files, seconds)
 	if err != nil {
 		return nil, 0, err
+	}
+	if zip != nil {
+		packed, err = zip(raw)
+		return packed, len(raw), err
 	}
 	var out bytes.Buffer
 	z := newGzip(&out)
