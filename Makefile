@@ -239,7 +239,7 @@ lint-shellcheck: setup
 	@have=$$(shellcheck --version | sed -n 's/^version: //p'); \
 	printf '%s\n' $(SHELLCHECK_MIN) "$$have" | sort -V -C || \
 		{ echo "lint: shellcheck $$have is older than $(SHELLCHECK_MIN)" >&2; exit 1; }
-	shellcheck $$(grep -rlE --exclude-dir=testdata '^#!.*\b(ba|da)?sh\b' .ci scripts test)
+	shellcheck $$(grep -rlE --exclude-dir=testdata --exclude-dir=node_modules '^#!.*\b(ba|da)?sh\b' .ci scripts test)
 
 # eslint takes the folder that it is started in for the root of its patterns.
 .PHONY: lint-js
@@ -250,7 +250,7 @@ lint-js: $(NODE_MODULES)
 .PHONY: lint-skip
 lint-skip:
 	@echo 'tests are skipped by test/need alone'
-	@! grep -rnE --include='*.go' --exclude-dir=need '\b(t|tb|b|f)\.Skip(f|Now)?\(' . || \
+	@! grep -rnE --include='*.go' --exclude-dir=need --exclude-dir=node_modules '\b(t|tb|b|f)\.Skip(f|Now)?\(' . || \
 		{ echo 'lint: say it with test/need (in a fuzz target: return)' >&2; exit 1; }
 
 .PHONY: clean

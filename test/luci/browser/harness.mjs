@@ -9,7 +9,8 @@ import { chromium } from 'playwright-core';
 import { root } from '../load.mjs';
 
 export const real = Boolean(process.env.LUCI_ROOT);
-const pictures = join(root, 'build/screenshots', process.env.SCREENSHOTS ?? '');
+// Pictures of the shim are not in the place of those that are looked at.
+const pictures = join(root, 'build/screenshots', process.env.SCREENSHOTS ?? (real ? '' : 'shim'));
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
