@@ -43,8 +43,6 @@ func newSite(u *uciObject) (*site, error) {
 	if len(s.roots) == 1 {
 		return nil, errors.New(luci + ": this is neither an installed LuCI (www/luci-static) nor its sources")
 	}
-	// What LuCI's sources have no release of, such as the library for QR codes.
-	s.roots = append(s.roots, source("test/luci/shim"))
 	return s, nil
 }
 
