@@ -19,7 +19,7 @@ func FuzzArguments(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		args, err := blobmsg.ParseJSON([]byte(text))
 		if err != nil {
-			t.Skip()
+			return // not JSON
 		}
 		if q, err := status.ParseQuery(args); err == nil {
 			table, err := snap.PeersTable(q)
