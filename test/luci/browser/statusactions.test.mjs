@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { quiet } from './form.mjs';
+import { quiet, scan } from './form.mjs';
 import { screenshot, start } from './harness.mjs';
 import { PRIVATE, deviceHas, home, keys, pair, refuse, sectionOf } from './status.mjs';
 
@@ -87,6 +87,8 @@ test('the QR code of a device is shown, its keys in no address', async () => {
 	await status.page.locator('.wgn-qr svg').waitFor();
 	const text = await status.page.locator('.wgn-config').inputValue();
 	assert.ok(text.includes(keys.laptop.priv) && text.includes(keys.router.pub), text.replaceAll(keys.laptop.priv, 'PRIVATE'));
+	assert.match(text, /Endpoint = router\.example\.org:51820/, 'the router\'s own name is proposed');
+	assert.equal(await scan(status.page), text);
 	await screenshot(status.page, 'status-qr');
 	quiet(status.page, ...PRIVATE);
 });

@@ -4,6 +4,8 @@
 'require wgnetifd.backend as backend';
 'require wgnetifd.change as change';
 'require wgnetifd.client as client';
+'require wgnetifd.deviceendpoint as deviceendpoint';
+'require wgnetifd.devicefacts as devicefacts';
 'require wgnetifd.peeredit as peeredit';
 'require wgnetifd.qr as qr';
 'require wgnetifd.rows as rows';
@@ -108,20 +110,26 @@ return baseclass.extend({
 		return backend.resolve({ interface: peer.interface, public_key: peer.public_key });
 	},
 
-	/* showCode shows the configuration of a peer's own device.
+	/* showCode shows the configuration of a peer's own device. Where nobody said
+	 * how the device reaches this router, it has the best of what could be.
 	 * iface: the interface as the backend has it. */
 	showCode(peer, iface) {
-		return Promise.all([ sectionOf(peer), change.section('network', peer.interface) ]).then(function(r) {
-			const own = {
-				public_key: iface.public_key,
-				listen_port: (r[1] || {}).listen_port || '',
-				mtu: (r[1] || {}).mtu
-			};
+		return Promise.all([
+			sectionOf(peer), change.section('network', peer.interface), devicefacts.read().catch(function() { return null })
+		]).then(function(r) {
+			const section = Object.assign({}, r[0]), facts = r[2] || { ddns: [], hostname: '', uplinks: [] };
+			const own = { public_key: iface.public_key, listen_port: (r[1] || {}).listen_port || iface.listen_port || '', mtu: (r[1] || {}).mtu };
+			const found = deviceendpoint.proposals(facts.ddns, facts.hostname, facts.uplinks);
+
+			section.client_endpoint = section.client_endpoint || deviceendpoint.best(found);
+
+			const at = deviceendpoint.hostOf(section.client_endpoint);
+			const doubt = at ? deviceendpoint.warning(at.host) : deviceendpoint.situation(found, facts.uplinks, own.listen_port);
 
 			ui.showModal([ _('Configuration of %s').format(peer.name) ], [
-				E('div', { 'class': 'wgn-dialog' }, [ qr.render(client.text(own, r[0]), peer.name, client.build(own, r[0]).missing) ]),
+				E('div', { 'class': 'wgn-dialog' }, [ qr.render(client.text(own, section), peer.name, client.build(own, section).missing.concat(doubt || [])) ]),
 				E('div', { 'class': 'button-row right' }, [ cancelButton(_('Close')) ])
-			]);
+			], 'cbi-modal');
 		});
 	},
 

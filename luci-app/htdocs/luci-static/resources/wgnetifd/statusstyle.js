@@ -84,6 +84,10 @@ const RULES = [
 	'.wgn-switch { display: inline-flex; gap: .4em; align-items: center; white-space: nowrap; margin: 0; float: none; width: auto; padding: 0; } .wgn-switch input { margin: 0; }',
 	'.wgn-busy-row > .td { opacity: .6; }',
 
+	/* Dialogs. */
+	'.modal .button-row.right { width: 100%; text-align: right; justify-content: flex-end; }',
+	'.wgn-export .alert-message ul { margin: 0 0 0 1.2em; padding: 0; }',
+
 	/* Details of a peer. */
 	'.wgn-details { padding: .5em .5em 1em 1.5em; text-align: left; border-left: 3px solid rgba(128, 128, 128, .4); }',
 	'.wgn-details h4 { margin: 1em 0 .35em; padding: 0; border: 0; font-size: 1em; font-weight: bold; }',
