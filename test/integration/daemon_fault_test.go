@@ -66,6 +66,10 @@ func TestDaemonKilled(t *testing.T) {
 	mustPing(t, l.far, "10.0.0.1")
 	l.awaitHandlers()
 	before, index := l.sessions(), l.Link("wg0").Attrs().Index
+	// Killed at any time until it has begun and applied a change.
+	begin := time.Now()
+	l.StartDaemon().Kill()
+	while := time.Since(begin) * 3 / 2
 	var last *draft
 	for n := range 14 {
 		last = anyDraft(random)
@@ -79,7 +83,7 @@ func TestDaemonKilled(t *testing.T) {
 			l.commit(last.text + "\nconfig interface 'wg1'\n\toption proto 'wireguard'\n\toption private_key '" + private(40+n).String() + "'\n")
 			d.Signal(unix.SIGHUP)
 		}
-		time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond)
+		time.Sleep(time.Duration(random.Int64N(int64(while))))
 		d.Kill()
 		if _, err := os.Stat(l.File("network")); err != nil {
 			t.Fatal(err)
@@ -295,8 +299,9 @@ func TestReloadStorm(t *testing.T) {
 	}
 	d.Signal(unix.SIGHUP)
 	busy.Wait()
-	if got := l.reloadDaemon(); got.Error != "" || len(got.Refused) > 0 {
-		t.Errorf("the last reload: %+v", got)
+	await(t, "the last change", func() bool { return l.differs(last) == "" })
+	if got := l.reloadDaemon(); len(got.Changed) > 0 || got.Error != "" || len(got.Refused) > 0 {
+		t.Errorf("a reload after all: %+v", got)
 	}
 	l.isAs(last)
 	const few = 5 // that it opens when it needs them

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
 	"github.com/wgnetifd/wgnetifd/test/router"
@@ -84,9 +85,17 @@ func (l *lab) commit(text string) {
 	}
 }
 
-// isAs fails unless the router is what a draft makes of it. Endpoints may have
-// moved on, but not from a draft to nothing.
+// isAs fails unless the router is what a draft makes of it.
 func (l *lab) isAs(d *draft) {
+	l.t.Helper()
+	if diff := l.differs(d); diff != "" {
+		l.t.Errorf("the router is not as configured (-want +got):\n%s", diff)
+	}
+}
+
+// differs returns what the router has that a draft does not make of it, and the
+// other way round. Endpoints may have moved on, but not from a draft to nothing.
+func (l *lab) differs(d *draft) string {
 	l.t.Helper()
 	dev := router.ReadDevice(l.t, l.Host, "wg0")
 	peers := map[wgtypes.Key]string{}
@@ -100,10 +109,12 @@ func (l *lab) isAs(d *draft) {
 		}
 		peers[p.PublicKey] = fmt.Sprintf("%s %v %v %v", endpoint, allowed(p), p.PersistentKeepaliveInterval, p.PresharedKey == psk)
 	}
-	equal(l.t, "peers", texts(peers), texts(d.peers))
-	equal(l.t, "fwmark", dev.FirewallMark, d.fwmark)
-	equal(l.t, "addresses", addressesOf(l.t, l.Host, "wg0"), d.addresses)
-	equal(l.t, "routes", routesOf(l.t, l.Host, "wg0"), d.routes)
+	type facts struct {
+		Peers, Addresses, Routes []string
+		FwMark                   int
+	}
+	return cmp.Diff(facts{texts(d.peers), d.addresses, d.routes, d.fwmark},
+		facts{texts(peers), addressesOf(l.t, l.Host, "wg0"), routesOf(l.t, l.Host, "wg0"), dev.FirewallMark})
 }
 
 func texts(peers map[wgtypes.Key]string) (list []string) {
