@@ -105,6 +105,11 @@ func appliedOf(w *plan.Peer) plan.AppliedEndpoint {
 // and the routes that waited for an address what they have to be by now. last is
 // the run that planned the interface; what it wants is as it was. Without
 // endpoints it follows a change of uplinks alone.
+//
+// An endpoint of IPv6 is written although the device has it: that makes the kernel
+// forget the source address that it sends from, which it keeps by another uplink as
+// long as any device has it (send6 in drivers/net/wireguard/socket.c; in IPv4 the
+// device has to be the same).
 func (s *System) Adjust(ctx context.Context, last *Run, endpoints []plan.PeerChange) (*Run, error) {
 	iface := last.Conf.Name
 	unlock, err := s.State.Lock(iface)
@@ -148,7 +153,8 @@ func (r *Run) choose(endpoints []plan.PeerChange) {
 		there[r.Have.Peers[n].PublicKey] = r.Have.Peers[n].Endpoint
 	}
 	for _, c := range endpoints {
-		if at, ok := there[c.PublicKey]; ok && at != c.Endpoint {
+		// The same one again of IPv6 is for the source address: see Adjust.
+		if at, ok := there[c.PublicKey]; ok && (at != c.Endpoint || at.Addr().Is6()) {
 			r.Changes.Peers = append(r.Changes.Peers, plan.PeerChange{
 				PublicKey: c.PublicKey, Update: true, Endpoint: c.Endpoint,
 			})

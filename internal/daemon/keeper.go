@@ -189,6 +189,9 @@ func (k *keeper) handle(ctx context.Context, in inbox) {
 	if !now.Before(k.due(now)) || in.sync || in.look || in.uplink || len(in.reloads) > 0 || k.olderThan(now, in.calls) {
 		writes = append(writes, k.tick(ctx, now)...)
 	}
+	if in.uplink {
+		writes = append(writes, k.sources(writes)...)
+	}
 	if len(writes) > 0 || in.adjust || in.uplink || k.moved {
 		k.adjust(ctx, writes)
 	}

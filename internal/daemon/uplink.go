@@ -13,6 +13,7 @@ import (
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/internal/resolve"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
+	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
 
 // uplink is what the routing tables say of the way to the Internet: the routes that
@@ -268,4 +269,22 @@ func (k *keeper) roamed() bool {
 		}
 	}
 	return k.run.Swallows(to)
+}
+
+// sources returns the endpoints of IPv6 that the device has, but for peers in writes,
+// to be written once more: another uplink takes another source address.
+func (k *keeper) sources(writes []plan.PeerChange) (again []plan.PeerChange) {
+	if k.have == nil {
+		return nil
+	}
+	other := make(map[schema.Key]bool, len(writes))
+	for n := range writes {
+		other[writes[n].PublicKey] = true
+	}
+	for n := range k.have.Peers {
+		if a := &k.have.Peers[n]; a.Endpoint.IsValid() && a.Endpoint.Addr().Is6() && !other[a.PublicKey] {
+			again = append(again, plan.PeerChange{PublicKey: a.PublicKey, Endpoint: a.Endpoint})
+		}
+	}
+	return again
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -290,6 +291,28 @@ func TestPeerInsideTheTunnel(t *testing.T) {
 			}
 			w.pass(2 * minuteStep)
 			w.is(1, "connected roamed", "198.51.100.7:51820")
+		})
+	})
+}
+
+// TestSourceAddressIsForgotten: by another uplink an endpoint of IPv6 is written once
+// more, for the kernel keeps the source address of the one before; nothing else is.
+func TestSourceAddressIsForgotten(t *testing.T) {
+	const six = "[2001:db8::1]:51820"
+	network := wg(0, "") + wgPeer("wg0", "six", 1, endpointHost("2001:db8::1")+alive) + wgPeer("wg0", "four", 2, endpointHost("192.0.2.1")+alive)
+	inWorld(t, network, func(t *testing.T, w *world) {
+		w.sim.work(six, true)
+		w.sim.work("192.0.2.1:51820", true)
+		w.run(func() {
+			w.pass(time.Minute)
+			w.sim.wrote()
+			begin := w.seconds()
+			w.kernel.PutRoute(rtnl.Route{Dst: netip.MustParsePrefix("::/0"), Device: "wan2", Metric: 1})
+			w.kernel.Emit(rtnl.Event{Kind: rtnl.EventRoute, Device: "wan2"})
+			w.pass(time.Minute)
+			same(t, "endpoints that were written", w.sim.wrote(), []string{strconv.Itoa(begin) + " " + six})
+			w.pass(24 * time.Hour)
+			same(t, "endpoints that were written in a day", w.sim.wrote(), nil)
 		})
 	})
 }
