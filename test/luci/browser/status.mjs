@@ -144,13 +144,18 @@ export async function refuse(page, method, status) {
 // what this router cannot be, such as one without WireGuard. page: or all pages,
 // lab.browser.
 export async function patch(page, method, change) {
+	await patchAll(page, { [method]: change });
+}
+
+// patchAll is patch for several methods; LuCI may ask for them in one request.
+export async function patchAll(page, changes) {
 	await page.route('**/ubus/**', async (route) => {
 		const asked = calls(route.request());
-		if (!asked.some((call) => call.method === method)) return route.fallback();
+		if (!asked.some((call) => changes[call.method])) return route.fallback();
 		const response = await route.fetch();
 		const json = await response.json();
 		const all = [].concat(json);
-		asked.forEach((call, i) => { if (call.method === method) all[i].result = change(all[i].result, call.args); });
+		asked.forEach((call, i) => { if (changes[call.method]) all[i].result = changes[call.method](all[i].result, call.args); });
 		return route.fulfill({ response, json: Array.isArray(json) ? all : all[0] });
 	});
 }

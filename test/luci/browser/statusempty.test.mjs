@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { quiet } from './form.mjs';
 import { screenshot, start } from './harness.mjs';
-import { PRIVATE, Status, calm, configure, home, keys, patch, session } from './status.mjs';
+import { PRIVATE, Status, calm, configure, home, keys, patch, patchAll, session } from './status.mjs';
 
 let lab;
 
@@ -63,9 +63,13 @@ test('the daemon is not running: what that means, and a button that starts it', 
 
 test('netifd has not loaded the handler: restart the network, with a warning', async () => {
 	const status = await home(lab);
-	await patch(status.page, 'get_proto_handlers', ([code, all]) => [code, { ...all, wireguard: undefined }]);
+	await patchAll(status.page, {
+		get_proto_handlers: ([code, all]) => [code, { ...all, wireguard: undefined }],
+		peers: ([code, a]) => [code, { ...a, interfaces: a.interfaces.map((i) => ({ ...i, state: 'failed', reason: 'error', detail: 'NO_DEVICE: put that right, then ifup' })) }],
+	});
 	await status.page.reload();
 	await status.notice('no-handler').waitFor();
+	assert.match(await status.card('wg0').innerText(), /failed\nThe network service does not know WireGuard yet\./);
 	await screenshot(status.page, 'status-no-handler');
 	const ran = await status.asked('exec', async () => {
 		await status.notice('no-handler').locator('button').click();

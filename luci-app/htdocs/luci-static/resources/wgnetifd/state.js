@@ -46,7 +46,8 @@ const REASONS = {
 	'unknown': _('The network service does not know it yet. Restart it under Network → Interfaces.'),
 	'device-down': _('Its device is down. Restart it under Network → Interfaces.'),
 	'device-gone': _('Its device is gone. Restart it under Network → Interfaces.'),
-	'no-wireguard': _('The kernel has no WireGuard.')
+	'no-wireguard': _('The kernel has no WireGuard.'),
+	'no-handler': _('The network service does not know WireGuard yet.')
 };
 
 function lookup(table, state) {

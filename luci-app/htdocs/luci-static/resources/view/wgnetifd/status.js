@@ -313,6 +313,12 @@ return view.extend({
 
 		this.part.notices.update(found);
 
+		/* netifd's own word for it, NO_DEVICE, leads nowhere. */
+		if (found.some(function(s) { return s.kind == 'no-handler' }))
+			for (let i of answer.interfaces)
+				if (i.state == 'failed' && i.reason == 'error')
+					i.reason = 'no-handler';
+
 		if (Date.now() - this.handlersTime > HANDLERS_AGE && found.some(function(s) { return /-handler$/.test(s.kind) }))
 			this.askHandlers();
 	},
