@@ -222,10 +222,21 @@ func (d *Daemon) listen(ctx context.Context) {
 		}
 		if k := d.keeper(name); k != nil {
 			k.post(func(in *inbox) { in.sync = true })
+		} else if action == "ifup" {
+			go d.welcome(ctx, name) // Events go on meanwhile.
 		}
 	})
 	if err != nil {
 		d.log.Error("cannot follow what netifd tells of interfaces", "error", err)
+	}
+}
+
+// welcome keeps an interface that netifd brought up and nobody told us of, as after
+// a `network reload` of a file that was not committed. Most are no WireGuard's.
+func (d *Daemon) welcome(ctx context.Context, name string) {
+	pkg, err := d.o.System.Dir.Load(schema.PackageName)
+	if err == nil && slices.Contains(schema.Names(pkg), name) {
+		d.Reload(ctx, name)
 	}
 }
 

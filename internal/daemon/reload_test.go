@@ -347,8 +347,8 @@ func TestInterfacesComeAndGo(t *testing.T) {
 	r.configure(wg(1, "") + wg(0, ""))
 	r.netifd.up("wg1") // The daemon does not know of it yet.
 	r.netifd.handlers.Wait()
-	r.want("a reload of another interface", r.daemon.Reload(t.Context(), "wg0"), Result{})
 	r.awaitKept("wg1")
+	r.want("a reload of another interface", r.daemon.Reload(t.Context(), "wg0"), Result{})
 	if diff := cmp.Diff([]string{"wg1", "wg0"}, names()); diff != "" {
 		t.Error(diff)
 	}
