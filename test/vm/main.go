@@ -40,11 +40,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	// Earlier than the machine is stopped: then the test that hangs is named.
-	args := []string{"-test.timeout=" + (*timeout / 2).String()}
+	args, machines := []string{"-test.timeout=" + (*timeout / 2).String()}, lanes
 	if *run != "" {
-		args = append(args, "-test.run="+*run)
+		args, machines = append(args, "-test.run="+*run), 1
 	}
 	if *bench != "" {
+		machines = 1
 		args = append(args, "-test.run=^$", "-test.bench="+*bench, "-test.benchtime=3x", "-test.benchmem")
 	}
 	if *verbose {
@@ -59,7 +60,7 @@ func main() {
 		}
 		return
 	}
-	if err := test(ctx, strings.Split(*kernels, ","), flag.Args(), args); err != nil {
+	if err := test(ctx, strings.Split(*kernels, ","), flag.Args(), args, machines); err != nil {
 		fmt.Fprintln(os.Stderr, "vm:", err)
 		os.Exit(1)
 	}
@@ -77,8 +78,8 @@ func check(b *board) error {
 	return nil
 }
 
-// test tests packages on kernels.
-func test(ctx context.Context, kernelPackages, patterns, args []string) error {
+// test tests packages on kernels, each with so many machines that share the tests.
+func test(ctx context.Context, kernelPackages, patterns, args []string, machines int) error {
 	if runtime.GOARCH != "amd64" {
 		return fmt.Errorf("the machines run programs of this one, and so it has to be amd64, not %s", runtime.GOARCH)
 	}
@@ -102,24 +103,29 @@ func test(ctx context.Context, kernelPackages, patterns, args []string) error {
 	if err != nil {
 		return err
 	}
-	files := filepath.Join(work, "files.cpio")
-	if err := writeFiles(files, work, packages, commandLines(packages, args)); err != nil {
-		return err
-	}
-
 	var out sync.Mutex
 	var wait sync.WaitGroup
-	failures := make([]string, len(kernels))
-	for n, k := range kernels {
-		wait.Go(func() {
-			w := &prefixed{mu: &out, w: os.Stdout, prefix: "linux " + k.series + ": "}
-			status, err := (&machine{kernel: k, files: files, out: w}).run(ctx)
-			if err != nil {
-				failures[n] = fmt.Sprintf("linux %s: %v", k.series, err)
-			} else if status != 0 {
-				failures[n] = fmt.Sprintf("linux %s: the tests failed (status %d)", k.series, status)
-			}
-		})
+	failures := make([]string, len(kernels)*machines)
+	for lane := range machines {
+		commands, err := commandLines(packages, args, lane, machines)
+		if err != nil {
+			return err
+		}
+		files := filepath.Join(work, fmt.Sprintf("files%d.cpio", lane))
+		if err := writeFiles(files, work, packages, commands); err != nil {
+			return err
+		}
+		for n, k := range kernels {
+			wait.Go(func() {
+				w := &prefixed{mu: &out, w: os.Stdout, prefix: "linux " + k.series + ": "}
+				status, err := (&machine{kernel: k, files: files, out: w}).run(ctx)
+				if err != nil {
+					failures[lane*len(kernels)+n] = fmt.Sprintf("linux %s: %v", k.series, err)
+				} else if status != 0 {
+					failures[lane*len(kernels)+n] = fmt.Sprintf("linux %s: the tests failed (status %d)", k.series, status)
+				}
+			})
+		}
 	}
 	wait.Wait()
 	failures = slices.DeleteFunc(failures, func(s string) bool { return s == "" })
@@ -129,16 +135,12 @@ func test(ctx context.Context, kernelPackages, patterns, args []string) error {
 	return nil
 }
 
-// commandLines returns the shell commands that run the tests in a machine, and
-// say of each package what go test would.
-func commandLines(packages []testPackage, args []string) string {
+// commandLines returns the shell commands that run a lane's share of the tests in a
+// machine, and say of each package what go test would.
+func commandLines(packages []testPackage, args []string, lane, of int) (string, error) {
 	var b strings.Builder
 	b.WriteString("export WGNETIFD_VM=1 WGNETIFD_NO_SKIP=1 WGNETIFD_SKIP_LOG=/skipped\n")
 	fmt.Fprintf(&b, "export %s=%s %s=%s\n", router.EnvProgram, ownProgram, wggo.EnvProgram, userProgram)
-	quoted := make([]string, len(args))
-	for n, a := range args {
-		quoted[n] = quote(a)
-	}
 	b.WriteString(`status=0
 run() {
 	package=$1 binary=$2 begin=$(date +%s)
@@ -152,10 +154,26 @@ run() {
 }
 `)
 	for _, p := range packages {
+		all := args
+		if of > 1 {
+			names, err := testsOf(p)
+			if err != nil {
+				return "", err
+			}
+			mine := share(names, lane, of)
+			if mine == "" {
+				continue
+			}
+			all = append(slices.Clip(args), "-test.run="+mine)
+		}
+		quoted := make([]string, len(all))
+		for n, a := range all {
+			quoted[n] = quote(a)
+		}
 		fmt.Fprintf(&b, "cd %s\nrun %s %s %s\n", quote(p.dir), quote(p.path), quote(guestBinary(p)), strings.Join(quoted, " "))
 	}
 	b.WriteString("[ ! -s /skipped ] || { echo 'skipped:'; cat /skipped; }\nexit \"$status\"\n")
-	return b.String()
+	return b.String(), nil
 }
 
 // quote makes a word of the shell of a string.

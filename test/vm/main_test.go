@@ -23,7 +23,11 @@ func TestCommand(t *testing.T) {
 	for _, fails := range []bool{false, true} {
 		// Stand-ins for the binaries, which are in folders that only a machine has.
 		dir := t.TempDir()
-		lines := strings.ReplaceAll(commandLines(packages, []string{"-test.run=A b'c"}), "/tests/", dir+"/")
+		lines, err := commandLines(packages, []string{"-test.run=A b'c"}, 0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = strings.ReplaceAll(lines, "/tests/", dir+"/")
 		lines = strings.ReplaceAll(lines, "/skipped", dir+"/skipped")
 		status, result := "0", "ok  "
 		if fails {
