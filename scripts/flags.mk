@@ -22,4 +22,5 @@ GO_COLD := github.com/godbus/... github.com/vishvananda/... github.com/mdlayher/
 # Of 32-bit MIPS routers the flash is the smallest, and the configuration too: nothing
 # is inlined there, the runtime included. `make docs-size` has what both ways take;
 # docs/performance.md says what they cost. ARCH is OpenWrt's name in both Makefiles.
-GO_COLD_FLAGS := $(if $(filter mips mipsel mips_% mipsel_%,$(ARCH)),-gcflags=all=-l,$(GO_COLD:%=-gcflags=%=-l))
+GO_COLD_LIST  := $(GO_COLD:%=-gcflags=%=-l)
+GO_COLD_FLAGS := $(if $(filter mips mipsel mips_% mipsel_%,$(ARCH)),-gcflags=all=-l,$(GO_COLD_LIST))

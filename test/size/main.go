@@ -148,8 +148,8 @@ func readTable(path string) (groups []group, err error) {
 // choices compares ways to build the same source.
 func choices(b *strings.Builder, dir string) error {
 	fmt.Fprintf(b, "\nThe same source on %s, built in other ways:\n\n| built by | raw | `xz -9` |\n|---|--:|--:|\n", reference)
-	ways := []string{"", "GCFLAGS=", "GCFLAGS=-gcflags=all=-l", "LDFLAGS="}
-	what := []string{"as it is: cold packages without inlining", "everything inlined", "nothing inlined", "with symbols and DWARF"}
+	ways := []string{"", "GCFLAGS=$(GO_COLD_LIST)", "GCFLAGS=", "LDFLAGS="}
+	what := []string{"as it is: nothing inlined", "cold packages without inlining, as elsewhere", "everything inlined", "with symbols and DWARF"}
 	for n, variables := range ways {
 		path, err := build(dir, reference, strings.Fields(variables)...)
 		if err != nil {
@@ -159,10 +159,18 @@ func choices(b *strings.Builder, dir string) error {
 		if err != nil {
 			return err
 		}
-		command := strings.TrimSpace("make ARCH=" + reference + " " + variables)
+		command := strings.TrimSpace("make ARCH=" + reference + " " + quoted(variables))
 		fmt.Fprintf(b, "| %s: `%s` | %s | %s |\n", what[n], command, digits(s.raw), digits(s.xz))
 	}
 	return nil
+}
+
+// quoted is a word of the shell where it has to be one.
+func quoted(word string) string {
+	if name, value, ok := strings.Cut(word, "="); ok && strings.Contains(value, "$") {
+		return name + "='" + value + "'"
+	}
+	return word
 }
 
 // digits groups a number's digits.
