@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { PEER, PRIV, PUB, WG0, picture, quiet, scan } from './form.mjs';
-import { start } from './harness.mjs';
+import { start, shows } from './harness.mjs';
 import { PAGE, configure, peer } from './status.mjs';
 
 const WAN = '\nconfig interface \'wan\'\n\toption gateway \'192.0.2.2\'\n';
@@ -144,7 +144,7 @@ test('a device is added to an interface, scans the code, and the line turns gree
 	assert.equal(readFileSync(await download.path(), 'utf8'), config);
 
 	await dialog.connected(config, '10.0.0.1');
-	assert.match(await dialog.monitor().innerText(), /Telephone is connected\.\s+It calls from 192\.0\.2\.2:\d+\. Last handshake \d+ s ago/);
+	await shows(dialog.monitor(), /Telephone is connected\.\s+It calls from 192\.0\.2\.2:\d+\. Last handshake \d+ s ago/);
 	await picture(dialog.page, 'add-device-4');
 	const key = /PrivateKey = (\S+)/.exec(config)[1], psk = /PresharedKey = (\S+)/.exec(config)[1];
 	const [made] = await sections(dialog.page, 'network', 'wireguard_wg0');
@@ -169,7 +169,7 @@ test('a device is added to an interface, scans the code, and the line turns gree
 
 test('the first device makes the interface', async () => {
 	const dialog = await Dialog.open();
-	assert.match(await dialog.node.innerText(), /There is no WireGuard interface on this router yet/);
+	await shows(dialog.node, /There is no WireGuard interface on this router yet/);
 	await dialog.input('name').fill('Laptop');
 	await dialog.choose('endpoint', '192.0.2.1');
 	await dialog.choose('reach', 'all');
@@ -299,7 +299,7 @@ test('without an uplink, and with a private address, the way in is explained', a
 	await down.close();
 
 	const inner = await Dialog.open({ network: `\nconfig interface 'wan'\n\tlist ipaddr '192.168.178.2/24'\n\toption gateway '192.168.178.1'\n${WG0}`.replace('list ipaddr', 'option ipaddr') });
-	assert.match(await inner.field('endpoint').innerText(), /behind another router\. There, forward UDP port 51820 to 192\.168\.178\.2/);
+	await shows(inner.field('endpoint'), /behind another router\. There, forward UDP port 51820 to 192\.168\.178\.2/);
 	await inner.input('name').fill('Telephone');
 	await inner.choose('endpoint', '192.168.178.2');
 	assert.match(await inner.review(), /192\.168\.178\.2 is a private address/);
@@ -308,7 +308,7 @@ test('without an uplink, and with a private address, the way in is explained', a
 
 	const named = await Dialog.open({ network: WAN + WG0, ddns: 'config service\n\toption enabled \'1\'\n\toption lookup_host \'home.dyn.example.net\'\n' });
 	assert.equal(await named.chosen('endpoint'), 'home.dyn.example.net');
-	assert.match(await named.field('endpoint').innerText(), /the router's name by dynamic DNS/);
+	await shows(named.field('endpoint'), /the router's name by dynamic DNS/);
 	await lab.world('POST', 'config?name=system', 'config system\n\toption hostname \'router.example.org\'\n');
 	quiet(named.page);
 	await named.close();

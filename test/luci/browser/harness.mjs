@@ -1,6 +1,7 @@
 // What the tests in the browser share: the development server, Chromium, and
 // what a person does on LuCI's pages. Everything goes through what is on the
 // screen.
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,6 +14,17 @@ export const real = Boolean(process.env.LUCI_ROOT);
 const pictures = join(root, 'build/screenshots', process.env.SCREENSHOTS ?? (real ? '' : 'shim'));
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+// shows waits until a text is there: LuCI draws a table anew some time after a dialog
+// has closed.
+export async function shows(locator, pattern) {
+	for (const end = Date.now() + 15000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+		const text = await locator.innerText();
+
+		if (pattern.test(text)) return;
+		if (Date.now() > end) assert.match(text, pattern);
+	}
+}
 
 // start runs the server; the addresses of the site and of the world are the line that it prints.
 export async function start() {

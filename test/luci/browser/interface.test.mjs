@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { loader } from '../load.mjs';
 import { FILE, OTHER, PEER, PRIV, PSK, PUB, WG0, apply, editing, peerSection, picture, quiet } from './form.mjs';
-import { start } from './harness.mjs';
+import { start, shows } from './harness.mjs';
 
 const options = loader()('wgnetifd.options');
 let lab;
@@ -91,8 +91,8 @@ test('a new peer has the next free addresses, IPv4 and IPv6', async () => {
 	const pub = await form.value('public_key');
 	await form.save();
 	await form.rows().nth(1).waitFor();
-	assert.match(await form.rows().nth(1).innerText(), /telephone/);
-	assert.match(await form.rows().nth(1).innerText(), /PSK/);
+	await shows(form.rows().nth(1), /telephone/);
+	await shows(form.rows().nth(1), /PSK/);
 	await picture(page, 'interface-peers-two');
 	await form.save();
 	await apply(page);
@@ -130,7 +130,7 @@ test('rows show what a peer has, and are sorted by hand', async () => {
 	assert.ok(!office.includes('QR') && !phone.includes('PSK'));
 	assert.equal(await form.rows().first().locator('.ifacebadge').first().getAttribute('data-tooltip'), `Public key: ${PEER}`);
 	await form.rows().nth(1).locator('.drag-handle').dragTo(form.rows().first(), { targetPosition: { x: 100, y: 5 } });
-	assert.match(await form.rows().first().innerText(), /phone/);
+	await shows(form.rows().first(), /phone/);
 	await form.save();
 	await apply(page);
 	const text = await lab.network();
@@ -223,12 +223,12 @@ test('a configuration file becomes the interface', async () => {
 	await form.pane().waitFor();
 	const area = form.pane().locator('textarea');
 	await area.fill('[Interface]\nAddress = 10.9.0.300\n');
-	assert.match(await form.pane().innerText(), /Line 2: Address 10\.9\.0\.300: an IPv4 or IPv6 address/);
+	await shows(form.pane(), /Line 2: Address 10\.9\.0\.300: an IPv4 or IPv6 address/);
 	assert.equal(await form.pane().locator('.wgn-import').isDisabled(), true);
 	await area.fill(FILE);
-	assert.match(await form.pane().innerText(), /Nothing in the file tells|becomes what the file describes/);
+	await shows(form.pane(), /Nothing in the file tells|becomes what the file describes/);
 	await form.pane().locator('input[value=router]').check();
-	assert.match(await form.pane().innerText(), /Not imported: PostUp\./);
+	await shows(form.pane(), /Not imported: PostUp\./);
 	await picture(page, 'import-router');
 	await form.pane().locator('.wgn-import').click();
 	await form.pane().waitFor({ state: 'detached' });
@@ -353,7 +353,7 @@ test('who may only read sees no key, and cannot make or show one', async () => {
 test('in German, in the dark, and on a telephone', async () => {
 	for (const [name, options] of [['german', { lang: 'de' }], ['dark', { dark: true }], ['narrow', { width: 380, height: 800 }]]) {
 		const { page, form } = await editing(lab, WG0 + peerSection(PEER, ['option description \'laptop\'', `option preshared_key '${PSK}'`, 'list allowed_ips \'10.0.0.2/32\'', 'option endpoint_host \'vpn.example.org\'']), options);
-		if (name === 'german') assert.match(await form.field('private_key').innerText(), /Privater Schlüssel/);
+		if (name === 'german') await shows(form.field('private_key'), /Privater Schlüssel/);
 		await picture(page, `interface-general-${name}`);
 		await form.tab(name === 'german' ? 'Gegenstellen' : 'Peers');
 		await picture(page, `interface-peers-${name}`);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { quiet } from './form.mjs';
-import { screenshot, start } from './harness.mjs';
+import { screenshot, start, shows } from './harness.mjs';
 import { PRIVATE, Status, calm, configure, home, keys, patch, patchAll, session } from './status.mjs';
 
 let lab;
@@ -50,7 +50,7 @@ test('the daemon is not running: what that means, and a button that starts it', 
 	await lab.world('POST', 'daemon?run=0');
 	await status.notice('daemon').waitFor();
 	assert.equal(await status.row('Office').count(), 1, 'the kernel and the configuration are shown');
-	assert.match(await status.page.locator('.wgn-summary-chart').innerText(), /measured by the daemon, which is not running/);
+	await shows(status.page.locator('.wgn-summary-chart'), /measured by the daemon, which is not running/);
 	await screenshot(status.page, 'status-no-daemon');
 	const ran = await status.asked('exec', async () => {
 		await status.notice('daemon').locator('button').click();
@@ -69,7 +69,7 @@ test('netifd has not loaded the handler: restart the network, with a warning', a
 	});
 	await status.page.reload();
 	await status.notice('no-handler').waitFor();
-	assert.match(await status.card('wg0').innerText(), /failed\nThe network service does not know WireGuard yet\./);
+	await shows(status.card('wg0'), /failed\nThe network service does not know WireGuard yet\./);
 	await screenshot(status.page, 'status-no-handler');
 	const ran = await status.asked('exec', async () => {
 		await status.notice('no-handler').locator('button').click();
@@ -92,8 +92,8 @@ test('a kernel without WireGuard, a file that cannot be read, and no backend', a
 		...a, config_error: 'network:3: a quote is not closed', interfaces: a.interfaces.map((i) => ({ ...i, state: 'failed', reason: 'no-wireguard', up: false })),
 	}]);
 	await status.notice('kernel').waitFor();
-	assert.match(await status.notice('kernel').innerText(), /wg0, wg1, wg2 cannot come up[^]*kmod-wireguard/);
-	assert.match(await status.notice('config').innerText(), /a quote is not closed/);
+	await shows(status.notice('kernel'), /wg0, wg1, wg2 cannot come up[^]*kmod-wireguard/);
+	await shows(status.notice('config'), /a quote is not closed/);
 	await screenshot(status.page, 'status-no-kernel');
 	await status.page.unrouteAll({ behavior: 'ignoreErrors' });
 	await status.page.route('**/ubus/**', async (route) => {
@@ -106,7 +106,7 @@ test('a kernel without WireGuard, a file that cannot be read, and no backend', a
 	assert.equal(await status.rows().count(), 6, 'what is known stays');
 	await status.page.reload();
 	await status.notice('backend').waitFor();
-	assert.match(await status.notice('backend').innerText(), /service rpcd restart/);
+	await shows(status.notice('backend'), /service rpcd restart/);
 	await status.page.unrouteAll({ behavior: 'ignoreErrors' });
 	await status.notice('backend').waitFor({ state: 'detached' });
 	await status.until('Laptop', 'connected');

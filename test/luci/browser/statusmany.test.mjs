@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { quiet } from './form.mjs';
-import { screenshot, start } from './harness.mjs';
+import { screenshot, start, shows } from './harness.mjs';
 import { Status, calls, configure, iface, many, pair } from './status.mjs';
 
 const PEERS = 5000;
@@ -25,7 +25,7 @@ test('5,000 peers: one page at a time, 100 rows at most, answers under 100 KB', 
 	});
 	const rows = (n) => status.page.waitForFunction((want) => document.querySelectorAll('.wgn-row').length === want, n);
 	await rows(25);
-	assert.match(await status.card('wg0').innerText(), /0 of 5000 connected/);
+	await shows(status.card('wg0'), /0 of 5000 connected/);
 	assert.equal(await status.place(), '1 to 25 of 5000');
 	await status.page.locator('.wgn-tools select').nth(1).selectOption('100');
 	await rows(100);
