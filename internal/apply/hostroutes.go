@@ -70,6 +70,7 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 		endpoints = plan.Swallowed(endpoints, tunnel)
 	}
 	if len(endpoints) == 0 && len(r.saved.HostRoutes) == 0 {
+		r.saved.Ousted = false
 		return nil, nil, false
 	}
 	table, err := r.Kernel.Routes(rtnl.TableMain)
@@ -171,11 +172,15 @@ const maxTables = 32
 // leads to any more is in the way of the next uplink.
 func (r *Run) keepLost(table []rtnl.Route, have []plan.HostRoute, uplink *string) (keep []plan.HostRoute) {
 	if len(r.lost) == 0 {
+		r.saved.Ousted = false
 		return nil
 	}
 	stays := func(netip.Addr) bool { return true }
-	if r.live {
-		stays = r.ousted(table)
+	if ousted := r.ousted(table); slices.ContainsFunc(r.lost, ousted) {
+		// Halves in the place of that route do not bring the uplink's back.
+		r.saved.Ousted = true
+	} else if r.live && !r.saved.Ousted {
+		stays = ousted
 	}
 	ways := make(map[netip.Addr]plan.HostRoute, len(have))
 	for _, h := range have {

@@ -42,6 +42,9 @@ type State struct {
 	MetMetric uint32
 	// Alone: `wgnetifd up` made the interface, netifd has no part in it.
 	Alone bool
+	// Ousted: the tunnel took the uplink's default route away, as another handler makes
+	// its own. Until there is one again, the host routes are all that is left of it.
+	Ousted bool
 	// Announced are sums of what netifd was told last; empty: nothing, or by a
 	// version that did not note it.
 	Announced Sums
@@ -121,6 +124,9 @@ func parse(data []byte) *State {
 		if len(words) == 1 && words[0] == "alone" {
 			s.Alone = true
 		}
+		if len(words) == 1 && words[0] == "ousted" {
+			s.Ousted = true
+		}
 		if len(words) == 3 && words[0] == "announced" {
 			s.Announced = Sums{Addresses: words[1], Routes: words[2]}
 		}
@@ -179,6 +185,9 @@ func (s *State) bytes() []byte {
 	}
 	if s.Alone {
 		lines = append(lines, "alone\n")
+	}
+	if s.Ousted {
+		lines = append(lines, "ousted\n")
 	}
 	if a := s.Announced; a.Addresses != "" && a.Routes != "" {
 		lines = append(lines, "announced "+a.Addresses+" "+a.Routes+"\n")

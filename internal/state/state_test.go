@@ -29,6 +29,7 @@ func sample() *State {
 		Met:          plan.Families{IPv4: true},
 		MetMetric:    4294967295,
 		Alone:        true,
+		Ousted:       true,
 		Announced:    Sums{Addresses: "1f", Routes: "2e"},
 	}
 }

@@ -279,7 +279,8 @@ func TestDaemonOnLinkGateway(t *testing.T) {
 // place of the uplink's, as another handler made it, the host route is all that
 // leads to the endpoint (openwrt/openwrt#20511).
 func TestDaemonKeepsWhatTheTunnelOusted(t *testing.T) {
-	l, _ := newTwoUplinks(t, uplink("wan", "192.0.2.1", gate1, "0")+takes(server, "\toption auto '0'\n", "", any4))
+	conf := uplink("wan", "192.0.2.1", gate1, "0") + takes(server, "\toption auto '0'\n", "", any4)
+	l, _ := newTwoUplinks(t, conf)
 	l.Start()
 	l.AwaitUp("wan")
 	l.Tell("wg0", "up")
@@ -292,4 +293,11 @@ func TestDaemonKeepsWhatTheTunnelOusted(t *testing.T) {
 	l.reloadDaemon()
 	l.wanRoutes("after a reload", by1)
 	l.awaitPing("after a reload", behind)
+	// The tunnel has halves afterwards, the uplink's own default is gone all the same.
+	l.Configure(strings.Replace(conf, "option auto '0'", "option auto '0'\n\tlist addresses '10.0.77.1/32'", 1))
+	l.reloadDaemon()
+	l.AddRoute("203.0.113.64/26", gate2, "wan2")
+	l.reloadDaemon()
+	l.wanRoutes("after a change", by1)
+	l.awaitPing("after a change", behind)
 }

@@ -19,7 +19,7 @@ import (
 
 // patience is how long something may take that does not depend on anybody else.
 // It is long: machines that run tests are slow at times.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // Router is a host with an /etc/config/network. Its methods end the test when
 // something fails, unless they return an error.
