@@ -22,7 +22,7 @@ func TestReadWhileOthersWrite(t *testing.T) {
 		steady, fickle  = 800, 200
 		wantInterrupted = 10
 		wantBelieved    = 30
-		patience        = time.Minute
+		patience        = 5 * time.Minute
 	)
 	s, other := NewSystem(), NewSystem()
 	defer s.Close()

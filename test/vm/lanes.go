@@ -9,7 +9,7 @@ import (
 
 // lanes is how many machines of one kernel share the tests. Half of the time a test
 // waits for something, and that costs no processor.
-const lanes = 3
+const lanes = 2
 
 // testFunction is the head of what go test runs.
 var testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Example)\w*)\(`)
