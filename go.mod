@@ -25,5 +25,5 @@ require (
 	golang.zx2c4.com/wireguard v0.0.0-20231211153847-12269c276173 // indirect
 )
 
-// Public keys without the rest of crypto/ecdh: 110 KB of the binary as `xz -9`.
+// Public keys without the rest of crypto/ecdh, see there.
 replace golang.org/x/crypto => ./internal/x25519

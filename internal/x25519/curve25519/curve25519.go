@@ -2,8 +2,8 @@
 //
 // It stands where golang.org/x/crypto/curve25519 would (go.mod replaces that
 // module), which leads to crypto/ecdh. Whoever imports that has the NIST curves
-// and FIPS 140's self-tests too: 110 KB of the binary as `xz -9`, which no router
-// with 16 MB of flash has to spare for one multiplication.
+// and FIPS 140's self-tests too: 94 KB of the binary as `xz -9`. (Take the replacement out
+// of go.mod, `go mod tidy`, and look at `make size`.)
 package curve25519
 
 import "filippo.io/edwards25519"
