@@ -63,9 +63,7 @@ func runDaemon(ctx context.Context, log *logline.Logger, args []string) error {
 		Random:  rand.Float64,
 		Log:     log,
 	}
-	avahi := mdns.NewAvahi("")
-	defer avahi.Close()
-	local := mdns.First{avahi}
+	local := mdns.First{mdns.NewAvahi("")}
 	var d *daemon.Daemon
 	ready := make(chan struct{})
 	if o.config == "" {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"strconv"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -19,12 +17,13 @@ import (
 const SystemBus = "/var/run/dbus/system_bus_socket"
 
 const (
-	// connectTime is how long it may take to get onto the bus. It takes a
-	// millisecond.
-	connectTime = 2 * time.Second
 	// lookupTime bounds a look-up whose context has no deadline. Avahi itself gives
 	// up after five seconds.
 	lookupTime = 10 * time.Second
+	// maxLookups is how many names are asked for at the same time, each on a connection
+	// of its own: half of those that dbus-daemon lets log in at a time
+	// (max_incomplete_connections).
+	maxLookups = 32
 )
 
 // The numbers of avahi-common/address.h.
@@ -37,25 +36,23 @@ const (
 
 // Avahi asks avahi-daemon. It gives one address of each family at most: that is what
 // its resolver does. Its methods may be called at the same time.
+//
+// A look-up has a connection of its own, which costs a millisecond of the seconds that
+// the network may take, and so none is ever found to be dead.
 type Avahi struct {
 	socket string
-	// turn holds the connection; nil inside: there is none. Whoever takes it out puts
-	// it back.
-	turn chan *dbus.Conn
-	link func(index int) (string, error)
+	turn   chan struct{} // filled by the look-ups that are under way
+	link   func(index int) (string, error)
 }
 
 var _ resolve.Resolver = (*Avahi)(nil)
 
 // NewAvahi returns a client of the Avahi on the bus of a socket; "" is SystemBus.
-// It connects when it is first asked, and again after the bus was lost.
 func NewAvahi(socket string) *Avahi {
 	if socket == "" {
 		socket = SystemBus
 	}
-	a := &Avahi{socket: socket, turn: make(chan *dbus.Conn, 1), link: linkName}
-	a.turn <- nil
-	return a
+	return &Avahi{socket: socket, turn: make(chan struct{}, maxLookups), link: linkName}
 }
 
 func linkName(index int) (string, error) {
@@ -64,16 +61,6 @@ func linkName(index int) (string, error) {
 		return "", err
 	}
 	return link.Name, nil
-}
-
-// Close ends the connection. The next look-up makes a new one.
-func (a *Avahi) Close() error {
-	conn := <-a.turn
-	a.turn <- nil
-	if conn == nil {
-		return nil
-	}
-	return conn.Close()
 }
 
 // LookupNetIP implements resolve.Resolver. network is "ip4" or "ip6"; host ends in
@@ -92,53 +79,48 @@ func (a *Avahi) LookupNetIP(ctx context.Context, network, host string) ([]netip.
 		ctx, cancel = context.WithTimeout(ctx, lookupTime)
 		defer cancel()
 	}
-	addr, err := a.resolve(ctx, name, family)
-	if errors.Is(err, errBusLost) && ctx.Err() == nil {
-		// The bus was restarted since the last look-up, which nobody noticed.
-		addr, err = a.resolve(ctx, name, family)
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
+	addr, err := a.resolve(ctx, name, family)
 	if err != nil {
 		return nil, explain(err, host)
 	}
 	return []netip.Addr{addr}, nil
 }
 
-// errBusLost is that the connection broke under a call.
-var errBusLost = fmt.Errorf("the connection to D-Bus was lost: %w", ErrUnavailable)
-
 // resolve makes one call.
 func (a *Avahi) resolve(ctx context.Context, name string, family int32) (netip.Addr, error) {
-	conn, err := a.connection(ctx)
+	bus, err := dialBus(ctx, a.socket)
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	call := conn.Object("org.freedesktop.Avahi", "/").CallWithContext(ctx,
-		"org.freedesktop.Avahi.Server.ResolveHostName", dbus.FlagNoAutoStart,
+	defer bus.close()
+	answer, err := bus.call("org.freedesktop.Avahi", "/", "org.freedesktop.Avahi.Server", "ResolveHostName",
 		anyInterface, anyProtocol, name, family, uint32(0))
-	if call.Err != nil {
-		if err := ctx.Err(); err != nil {
-			return netip.Addr{}, err
-		}
-		if errors.As(call.Err, new(dbus.Error)) {
-			return netip.Addr{}, call.Err
-		}
-		// It broke; nobody may have noticed yet but the one who wrote.
-		_ = conn.Close()
-		return netip.Addr{}, errBusLost
+	if err != nil {
+		return netip.Addr{}, err
 	}
-	return a.address(call.Body)
+	return a.address(answer)
 }
 
 // address reads the answer of ResolveHostName: interface, protocol, name, protocol
 // of the address, address, flags.
 func (a *Avahi) address(body []any) (netip.Addr, error) {
-	var (
-		index, protocol, family int32
-		name, text              string
-		flags                   uint32
-	)
-	if err := dbus.Store(body, &index, &protocol, &name, &family, &text, &flags); err != nil {
-		return netip.Addr{}, fmt.Errorf("the answer of Avahi is not understood: %w", err)
+	var index int32
+	var text string
+	understood := len(body) == 6
+	if understood {
+		var isIndex, isText bool
+		index, isIndex = body[0].(int32)
+		text, isText = body[4].(string)
+		understood = isIndex && isText
+	}
+	if !understood {
+		return netip.Addr{}, errors.New("the answer of Avahi is not understood")
 	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
@@ -167,48 +149,4 @@ func explain(err error, host string) error {
 		return fmt.Errorf("Avahi is not on D-Bus: %w", ErrUnavailable)
 	}
 	return fmt.Errorf("Avahi: %w", e)
-}
-
-// connection returns the connection to the bus, and makes one where there is none.
-func (a *Avahi) connection(ctx context.Context) (*dbus.Conn, error) {
-	var conn *dbus.Conn
-	select {
-	case conn = <-a.turn:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	var err error
-	if conn == nil || !conn.Connected() {
-		conn, err = a.connect(ctx)
-	}
-	a.turn <- conn
-	return conn, err
-}
-
-func (a *Avahi) connect(ctx context.Context) (*dbus.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTime)
-	defer cancel()
-	raw, err := new(net.Dialer).DialContext(ctx, "unix", a.socket)
-	if err != nil {
-		return nil, fmt.Errorf("D-Bus: %w: %w", ErrUnavailable, err)
-	}
-	// A bus that hangs: the library knows no deadline for what comes first.
-	end, _ := ctx.Deadline()
-	err = raw.SetDeadline(end)
-	conn, err2 := dbus.NewConn(raw)
-	if err = errors.Join(err, err2); err != nil {
-		_ = raw.Close() // The first error says more.
-		return nil, err
-	}
-	if err = conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Geteuid()))}); err == nil {
-		err = conn.Hello()
-	}
-	if err == nil {
-		err = raw.SetDeadline(time.Time{})
-	}
-	if err != nil {
-		_ = conn.Close() // The first error says more.
-		return nil, fmt.Errorf("D-Bus: %w: %w", ErrUnavailable, err)
-	}
-	return conn, nil
 }

@@ -51,7 +51,6 @@ func TestRealAvahi(t *testing.T) {
 	avahi(t, nas, "")
 
 	a := NewAvahi(socket)
-	defer a.Close()
 	a.link = func(index int) (string, error) {
 		link, err := router.Links().LinkByIndex(index)
 		if err != nil {

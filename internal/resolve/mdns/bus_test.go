@@ -192,7 +192,6 @@ func TestAvahiAnswers(t *testing.T) {
 		}
 		return "br-lan", nil
 	}
-	defer a.Close()
 	for _, tt := range []struct {
 		network, host, want, err string
 	}{
@@ -241,7 +240,6 @@ func TestBusComesAndGoes(t *testing.T) {
 	checkLeaks(t)
 	socket := filepath.Join(t.TempDir(), "bus")
 	a := NewAvahi(socket)
-	defer a.Close()
 	unavailable := func(when string) {
 		t.Helper()
 		if _, err := lookup(a, 2*time.Second, "ip4", "nas.local"); !errors.Is(err, ErrUnavailable) {
