@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,7 +44,7 @@ func uplinkOf(routes []rtnl.Route, tunnel func(device string) bool) *uplink {
 			}, " "))
 		}
 	}
-	slices.Sort(defaults)
+	sort.Slice(defaults, func(i, j int) bool { return defaults[i] < defaults[j] })
 	return &uplink{
 		Ways:     plan.WaysOf(ways, func(string) bool { return false }),
 		defaults: strings.Join(defaults, "\n"),

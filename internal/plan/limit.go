@@ -3,6 +3,7 @@ package plan
 import (
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/wgnetifd/wgnetifd/uci"
@@ -136,7 +137,7 @@ func split(list []netip.Prefix, budget int) (told, ours []netip.Prefix) {
 // leave the others what they are.
 func aggregate(list []netip.Prefix) []netip.Prefix {
 	sorted := slices.Clone(list)
-	slices.SortFunc(sorted, netip.Prefix.Compare)
+	sort.Slice(sorted, func(i, j int) bool { return sorted[i].Compare(sorted[j]) < 0 }) // as in bypass.Full
 	out := sorted[:0]
 	for _, p := range sorted {
 		if n := len(out); n > 0 && (out[n-1].Bits() > 1 && out[n-1].Overlaps(p) || out[n-1] == p) {

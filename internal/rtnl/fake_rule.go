@@ -16,8 +16,7 @@ func (f *Fake) PutRule(r Rule) {
 
 func (f *Fake) putRule(r Rule) {
 	if !slices.Contains(f.rules, r) {
-		f.rules = append(f.rules, r)
-		slices.SortStableFunc(f.rules, compareRules)
+		f.rules = insertRule(f.rules, r)
 	}
 }
 

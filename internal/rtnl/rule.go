@@ -96,6 +96,16 @@ func missing(a, b []Rule) (out []Rule) {
 	return out
 }
 
+// insertRule puts a rule into its place, behind those that are looked up no later. The
+// kernel lists them in this order, so that it is the end.
+func insertRule(list []Rule, r Rule) []Rule {
+	list = append(list, r)
+	for n := len(list) - 1; n > 0 && compareRules(list[n-1], list[n]) > 0; n-- {
+		list[n-1], list[n] = list[n], list[n-1]
+	}
+	return list
+}
+
 // compareRules orders rules as the kernel looks them up, IPv4 first.
 func compareRules(a, b Rule) int {
 	if a.IPv6 != b.IPv6 {

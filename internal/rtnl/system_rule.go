@@ -17,11 +17,10 @@ func (s *System) Rules() ([]Rule, error) {
 	err := s.eachMessage(func(b []byte) error {
 		r, ok, err := parseRule(b)
 		if ok {
-			out = append(out, r)
+			out = insertRule(out, r)
 		}
 		return err
 	})
-	slices.SortStableFunc(out, compareRules)
 	return out, err
 }
 

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"slices"
+	"sort"
 	"strings"
 )
 
@@ -101,7 +101,7 @@ func (n Names) bytes() []byte {
 			lines = append(lines, name+" "+addr.String()+"\n")
 		}
 	}
-	slices.Sort(lines)
+	sort.Slice(lines, func(i, j int) bool { return lines[i] < lines[j] })
 	lines = lines[:min(len(lines), maxNames)]
 	return []byte(strings.Join(lines, ""))
 }

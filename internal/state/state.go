@@ -12,7 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -199,7 +199,7 @@ func (s *State) bytes() []byte {
 	if s.Met.IPv6 {
 		lines = append(lines, "met6 "+metric+"\n")
 	}
-	slices.Sort(lines)
+	sort.Slice(lines, func(i, j int) bool { return lines[i] < lines[j] })
 	return []byte(strings.Join(lines, ""))
 }
 

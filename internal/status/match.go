@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/wgnetifd/wgnetifd/uci/schema"
@@ -50,8 +51,12 @@ func (s *Snapshot) choose(q *Query) ([]ref, counts) {
 			}
 		}
 	}
-	if less := compare(q.Sort); less != nil {
-		slices.SortStableFunc(chosen, func(a, b ref) int { return less(s.peer(a), s.peer(b)) })
+	if order := compare(q.Sort); order != nil {
+		sort.Slice(chosen, func(i, j int) bool {
+			a, b := chosen[i], chosen[j]
+			// Those that are the same stay in the order of the file.
+			return cmp.Or(order(s.peer(a), s.peer(b)), a.iface-b.iface, a.peer-b.peer) < 0
+		})
 	}
 	if q.Reverse {
 		slices.Reverse(chosen)

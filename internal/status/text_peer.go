@@ -2,7 +2,6 @@ package status
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -49,10 +48,9 @@ func (t *text) peer(p *Peer) {
 
 // list prints a line for each peer, what needs somebody first.
 func (t *text) list(i *Interface, peers []*Peer) {
-	slices.SortStableFunc(peers, func(a, b *Peer) int { return a.State.rank() - b.State.rank() })
 	t.line("")
 	t.row("PEER", "STATE", "REASON", "HANDSHAKE", "RECEIVED", "SENT", "ENDPOINT")
-	for _, p := range peers {
+	for _, p := range byRank(peers) {
 		handshake := ""
 		if !p.LastHandshake.IsZero() && p.Age >= 0 {
 			handshake = duration(p.Age)
@@ -65,6 +63,19 @@ func (t *text) list(i *Interface, peers []*Peer) {
 	}
 	t.line("")
 	t.line("  One with all it has, and what to do: wgnetifd status " + i.Name + " PEER (a part of its name, key or address)")
+}
+
+// byRank returns peers state by state, those of one state in the order of the file.
+func byRank(peers []*Peer) []*Peer {
+	out := make([]*Peer, 0, len(peers))
+	for rank := range len(states) + 1 {
+		for _, p := range peers {
+			if p.State.rank() == rank {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
 }
 
 // traffic leaves nothing where there was none.
