@@ -4,7 +4,6 @@
 package state
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -112,9 +111,8 @@ func (d Dir) Load(iface string) (*State, error) {
 
 func parse(data []byte) *State {
 	s := &State{Applied: plan.Applied{}}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	for lines.Scan() {
-		words := strings.Fields(lines.Text())
+	for line := range strings.Lines(string(data)) {
+		words := strings.Fields(line)
 		if len(words) == 1 && words[0] == "kernelroutes" {
 			s.KernelRoutes = true
 		}
@@ -209,10 +207,12 @@ func (d Dir) OtherHostRoutes(iface string) []plan.HostRoute {
 	if err != nil {
 		return nil
 	}
-	files, _ := filepath.Glob(filepath.Join(filepath.Dir(own), "*.state"))
+	dir := filepath.Dir(own)
+	files, _ := os.ReadDir(dir) // There is none before the first state.
 	var out []plan.HostRoute
-	for _, file := range files {
-		if file == own {
+	for _, f := range files {
+		file := filepath.Join(dir, f.Name())
+		if file == own || filepath.Ext(file) != ".state" {
 			continue
 		}
 		if data, err := os.ReadFile(file); err == nil {
