@@ -323,8 +323,8 @@ scan:
 		}
 		text = text[:len(text)-1]
 	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) { // out of range is infinity
+	f, ok := parseDouble(text)
+	if !ok {
 		return nil, p.fail("number expected")
 	}
 	return f, nil
