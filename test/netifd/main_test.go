@@ -3,6 +3,7 @@ package netifd
 import (
 	"flag"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -34,6 +35,10 @@ func TestMain(m *testing.M) {
 		}
 	}
 	syscall.Umask(0o022) // of the recordings
+	if signal.Ignored(syscall.SIGHUP) {
+		// Under nohup programs would inherit that; some here are to die of it.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	os.Exit(m.Run())
 }
 
