@@ -41,7 +41,9 @@ OPENWRT_PROGRAMS := ubusd ubus netifd rpcd uci
 # What a binary for a small router may take: bytes raw, and as `xz -9`.
 SIZE_ARCH  ?= mipsel_24kc
 SIZE_LIMIT := 5700000
-XZ_LIMIT   := 1250000
+XZ_LIMIT   := 1220000
+IPK_LIMIT  := 1600000
+SIZE_IPK   := build/size/opkg/mipsel_24kc/wgnetifd_*_mipsel_24kc.ipk
 
 BENCH    ?= .
 FUZZTIME ?= 10s
@@ -191,13 +193,15 @@ bench-upstream: build ## race against upstream's handlers, where OpenWrt's progr
 .PHONY: size
 size: setup ## size of the binary on small routers (SIZE_ARCH), held to its limits
 	@for arch in $(SIZE_ARCH); do $(MAKE) --no-print-directory build ARCH=$$arch; done
-	@REASON= scripts/size $(SIZE_LIMIT) $(XZ_LIMIT) scripts/size.txt $(SIZE_ARCH:%=bin/%/wgnetifd)
+	@rm -rf build/size
+	@$(MKPACKAGES) -out build/size build mipsel_24kc >/dev/null
+	@REASON= scripts/size $(SIZE_LIMIT) $(XZ_LIMIT) $(IPK_LIMIT) scripts/size.txt $(SIZE_ARCH:%=bin/%/wgnetifd) $(SIZE_IPK)
 
 .PHONY: size-record
 size-record: setup ## record the size as it is now: REASON='what the program grew for'
 	@[ -n "$(REASON)" ] || { echo "size-record: say REASON='what the program grew for'" >&2; exit 1; }
 	@for arch in $(SIZE_ARCH); do $(MAKE) --no-print-directory build ARCH=$$arch; done
-	@REASON="$(REASON)" scripts/size $(SIZE_LIMIT) $(XZ_LIMIT) scripts/size.txt $(SIZE_ARCH:%=bin/%/wgnetifd)
+	@REASON="$(REASON)" scripts/size $(SIZE_LIMIT) $(XZ_LIMIT) $(IPK_LIMIT) scripts/size.txt $(SIZE_ARCH:%=bin/%/wgnetifd)
 
 .PHONY: docs-size
 docs-size: setup ## write the sizes into docs/performance.md (builds all architectures)
