@@ -416,6 +416,11 @@ func TestLocked(t *testing.T) {
 	if r.devices.Device("wg0").FwMark == 1 {
 		t.Error("wg0 was changed under somebody else's lock")
 	}
+	// Nobody can say now that there is no such peer.
+	_, err = r.daemon.callPeer(ctx, blobmsg.Table{{Name: "interface", Value: "wg0"}, {Name: "section", Value: "any"}})
+	if err == nil || statusOf(err) != err || !strings.Contains(err.Error(), errBusy.Error()) {
+		t.Errorf("a peer of wg0: %v", err)
+	}
 	unlock()
 	r.want("the answer", <-done, Result{Interfaces: []Change{
 		{Name: "wg0", Device: []string{"fwmark"}}, {Name: "wg1", Device: []string{"fwmark"}},

@@ -204,7 +204,7 @@ func ParsePeerRef(args blobmsg.Table) (ref PeerRef, err error) {
 }
 
 // Find returns the peer that is meant. The error is ErrNoInterface or ErrNoPeer,
-// wrapped.
+// wrapped, or why the interface could not be read.
 func (s *Snapshot) Find(ref PeerRef) (*Interface, *Peer, error) {
 	i := s.find(ref.Interface)
 	if i == nil {
@@ -228,6 +228,10 @@ func (s *Snapshot) Find(ref PeerRef) (*Interface, *Peer, error) {
 			continue
 		}
 		return i, p, nil
+	}
+	if found == nil && i.Reason == InterfaceReasonUnreadable {
+		// It may be there all the same.
+		return i, nil, fmt.Errorf("%s: %s", i.Name, i.Detail)
 	}
 	if found == nil {
 		return i, nil, fmt.Errorf("%s: %w", i.Name, ErrNoPeer)
