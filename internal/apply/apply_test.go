@@ -447,6 +447,41 @@ func TestHostRoutes(t *testing.T) {
 	}
 }
 
+// TestHostRouteIsLikeTheUplinks: packets to the endpoint have the address and the size
+// that they would have without the tunnel.
+func TestHostRouteIsLikeTheUplinks(t *testing.T) {
+	w := newWorld(t, wg0()+peer("option public_key '"+peerKey1+"'", "option route_allowed_ips '1'", "option allowed_ips '0.0.0.0/0'", "option endpoint_host '203.0.113.1'"))
+	way := rtnl.Route{
+		Dst: netip.MustParsePrefix("0.0.0.0/0"), Gateway: netip.MustParseAddr("192.0.2.254"), Device: "eth0",
+		Source: netip.MustParseAddr("192.0.2.9"), MTU: 1492, Protocol: 4,
+	}
+	for _, change := range []func(){
+		func() {},
+		func() { way.Source = netip.MustParseAddr("192.0.2.8") },
+		func() { way.MTU = 1400 },
+		func() { way.Source, way.MTU = netip.Addr{}, 0 },
+	} {
+		change()
+		w.kernel.PutRoute(way)
+		w.mustUp()
+		all, err := w.kernel.Routes(rtnl.TableMain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := slices.IndexFunc(all, func(r rtnl.Route) bool { return r.Dst.IsSingleIP() })
+		if n < 0 || all[n].Source != way.Source || all[n].MTU != way.MTU {
+			t.Errorf("routes %+v, wanted source %v and MTU %d", all, way.Source, way.MTU)
+		}
+		w.unchanged()
+	}
+	if err := w.sys.Down("wg0"); err != nil {
+		t.Fatal(err)
+	}
+	if left := hostRoutes(t, w.kernel); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 // TestHostRouteStays: another handler had put the tunnel's default route in place
 // of an uplink's that has the same metric (openwrt/openwrt#20511). The host route
 // that was made before is all that leads to the endpoint then, and the next run

@@ -81,7 +81,7 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 	for _, k := range table {
 		// Routes of allowed IPs can be ours as well.
 		if k.Protocol == rtnl.Protocol && k.Dst.IsSingleIP() && k.Device != r.Conf.Name {
-			have = append(have, plan.HostRoute{Dst: k.Dst.Addr(), Gateway: k.Gateway, Device: k.Device, OnLink: k.OnLink})
+			have = append(have, plan.HostRoute{Dst: k.Dst.Addr(), Gateway: k.Gateway, Device: k.Device, OnLink: k.OnLink, Source: k.Source, MTU: k.MTU})
 		}
 	}
 	uplinks := r.aside(uplinksOf(table), table)
@@ -105,7 +105,10 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 func uplinksOf(table []rtnl.Route) (uplinks []plan.Uplink) {
 	for _, k := range table {
 		if k.Protocol != rtnl.Protocol {
-			uplinks = append(uplinks, plan.Uplink{Dst: k.Dst, Gateway: k.Gateway, Device: k.Device, Metric: k.Metric, OnLink: k.OnLink})
+			uplinks = append(uplinks, plan.Uplink{
+				Dst: k.Dst, Gateway: k.Gateway, Device: k.Device, Metric: k.Metric,
+				OnLink: k.OnLink, Source: k.Source, MTU: k.MTU,
+			})
 		}
 	}
 	return uplinks
@@ -240,7 +243,9 @@ func (r *Run) deleteHostRoutes(iface string, old, keep []plan.HostRoute) {
 		if !read {
 			others, read = r.State.OtherHostRoutes(iface), true
 		}
-		if slices.Contains(others, h) {
+		if slices.ContainsFunc(others, func(o plan.HostRoute) bool {
+			return o.Dst == h.Dst && o.Gateway == h.Gateway && o.Device == h.Device // all that a state holds
+		}) {
 			continue
 		}
 		r.Wrote++
@@ -256,6 +261,8 @@ func route(h plan.HostRoute) rtnl.Route {
 		Gateway:  h.Gateway,
 		Device:   h.Device,
 		OnLink:   h.OnLink,
+		Source:   h.Source,
+		MTU:      h.MTU,
 		Protocol: rtnl.Protocol,
 	}
 }

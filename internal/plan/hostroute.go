@@ -13,6 +13,8 @@ type Uplink struct {
 	Metric  uint32
 	// OnLink: no address of the device says that the gateway is its neighbour.
 	OnLink bool
+	Source netip.Addr // of the router's packets; invalid: the kernel chooses
+	MTU    uint32     // of the way, in bytes; 0: that of the device
 	// Tunnel: it is a default route, whole or a half, through another tunnel.
 	Tunnel bool
 }
@@ -22,7 +24,10 @@ type HostRoute struct {
 	Dst     netip.Addr
 	Gateway netip.Addr // invalid: on the link itself
 	Device  string
-	OnLink  bool // as of Uplink
+	// As of Uplink.
+	OnLink bool
+	Source netip.Addr
+	MTU    uint32
 }
 
 // Swallowed returns those of the endpoints that lie within the tunnel's own
@@ -109,7 +114,7 @@ func By(endpoints []netip.Addr, uplinks []Uplink) (routes []HostRoute, lost []ne
 }
 
 func (u *Uplink) to(addr netip.Addr) HostRoute {
-	return HostRoute{Dst: addr, Gateway: u.Gateway, Device: u.Device, OnLink: u.OnLink}
+	return HostRoute{Dst: addr, Gateway: u.Gateway, Device: u.Device, OnLink: u.OnLink, Source: u.Source, MTU: u.MTU}
 }
 
 // unicast returns the addresses that a route can be about, each once.

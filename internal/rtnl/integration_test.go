@@ -104,6 +104,16 @@ func TestRoutes(t *testing.T) {
 			shown: "203.0.113.0/24 via 10.9.9.9 dev lan src 192.0.2.1 onlink",
 		},
 		{
+			name:  "with an MTU",
+			route: rtnl.Route{Dst: prefix("203.0.113.9/32"), Device: "lan", MTU: 1400},
+			shown: "203.0.113.9 dev lan scope link mtu 1400",
+		},
+		{
+			name:  "IPv6 with a source and an MTU",
+			route: rtnl.Route{Dst: prefix("2001:db8:1::1/128"), Gateway: addr("fe80::9"), Device: "lan", Source: addr("2001:db8::1"), MTU: 1400, Metric: 3},
+			shown: "2001:db8:1::1 via fe80::9 dev lan src 2001:db8::1 metric 3 mtu 1400 pref medium",
+		},
+		{
 			name:  "IPv4 by a gateway of IPv6",
 			route: rtnl.Route{Dst: prefix("203.0.113.0/24"), Gateway: addr("2001:db8::9"), Device: "lan"},
 			shown: "203.0.113.0/24 via inet6 2001:db8::9 dev lan",

@@ -46,6 +46,8 @@ func parseRoute(b []byte) (r Route, ok bool, err error) {
 			a.Addr(&r.Source)
 		case unix.RTA_PRIORITY:
 			a.Uint32(&r.Metric)
+		case unix.RTA_METRICS:
+			a.Fail(r.parseMetrics(a.Data))
 		case unix.RTA_TABLE: // the header has room for tables up to 255
 			a.Uint32(&r.Table)
 		case unix.RTA_MULTIPATH:
@@ -56,6 +58,17 @@ func parseRoute(b []byte) (r Route, ok bool, err error) {
 	}
 	r.Dst = netip.PrefixFrom(dst, int(msg.Dst_len)).Masked()
 	return r, a.Err == nil && r.Dst.IsValid(), a.Err
+}
+
+// parseMetrics takes what the kernel keeps of the way.
+func (r *Route) parseMetrics(b []byte) error {
+	a := nlattr.New(b)
+	for a.Next() {
+		if a.Kind == unix.RTAX_MTU {
+			a.Uint32(&r.MTU)
+		}
+	}
+	return a.Err
 }
 
 // parseHop takes what says where the route leads.
@@ -135,6 +148,11 @@ func (r *Route) data(index int) []nl.NetlinkRequestData {
 	}
 	if r.Source.IsValid() {
 		out = append(out, nl.NewRtAttr(unix.RTA_PREFSRC, r.Source.AsSlice()))
+	}
+	if r.MTU != 0 {
+		metrics := nl.NewRtAttr(unix.RTA_METRICS, nil)
+		metrics.AddRtAttr(unix.RTAX_MTU, nl.Uint32Attr(r.MTU))
+		out = append(out, metrics)
 	}
 	return out
 }

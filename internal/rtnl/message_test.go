@@ -30,6 +30,7 @@ func TestMessage(t *testing.T) {
 		{Dst: prefix("10.0.0.1/32"), Gateway: addr("fe80::1"), OnLink: true},
 		{Dst: prefix("::/0"), Gateway: addr("fe80::1"), Metric: 1 << 31},
 		{Dst: prefix("2001:db8::/32"), Source: addr("2001:db8::1"), Table: 253, Protocol: 4},
+		{Dst: prefix("192.0.2.9/32"), Gateway: addr("10.0.0.1"), Source: addr("10.0.0.2"), MTU: 1492},
 	} {
 		want.Ifindex = 7
 		got, ok, err := parseRoute(bytesOf(want.data(7)))
@@ -49,6 +50,7 @@ func TestMessage(t *testing.T) {
 func FuzzParseRoute(f *testing.F) {
 	f.Add(bytesOf((&Route{Dst: netip.MustParsePrefix("10.0.0.0/8"), Gateway: netip.MustParseAddr("fe80::1"), Metric: 7}).data(3)))
 	f.Add([]byte{2, 33, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0})
+	f.Add(bytesOf((&Route{Dst: netip.MustParsePrefix("::/0"), Source: netip.MustParseAddr("fd00::1"), MTU: 1492}).data(3)))
 	// Two hops, the first of them dead.
 	f.Add([]byte{
 		2, 0, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0, 36, 0, 9, 0,

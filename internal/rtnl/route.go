@@ -98,5 +98,5 @@ func Diff(want, have []Route) (add, remove []Route) {
 
 // sameWay reports whether two routes to one destination are the same otherwise.
 func (r *Route) sameWay(o *Route) bool {
-	return r.Gateway == o.Gateway && r.Device == o.Device && r.OnLink == o.OnLink && r.Source == o.Source
+	return r.Gateway == o.Gateway && r.Device == o.Device && r.OnLink == o.OnLink && r.Source == o.Source && r.MTU == o.MTU
 }

@@ -50,6 +50,9 @@ type Route struct {
 	// Source is the address that packets of this router get; invalid: the kernel
 	// chooses.
 	Source netip.Addr
+	// MTU is the largest packet that fits through the route, in bytes; 0: that of the
+	// device.
+	MTU uint32
 }
 
 // Link is a network interface.

@@ -1,11 +1,15 @@
 package integration
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
@@ -102,6 +106,29 @@ func TestFullTunnel(t *testing.T) {
 			l.wanRoutes("after ifdown", wanDefault+netifdProto)
 		})
 	}
+}
+
+// TestFullTunnelSource: the uplink's route says which of the router's addresses and
+// what size its packets have, and so does the host route.
+func TestFullTunnelSource(t *testing.T) {
+	l := newLab(t, fullTunnel("\toption metric '5'\n"))
+	l.farServer()
+	l.AddAddress("wan", "192.0.2.9/24")
+	if err := l.Links().RouteAdd(&netlink.Route{
+		Dst: &net.IPNet{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}, LinkIndex: l.Link("wan").Attrs().Index,
+		Gw: net.ParseIP("192.0.2.2"), Src: net.ParseIP("192.0.2.9"), MTU: 1400, Protocol: unix.RTPROT_STATIC,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	l.Start()
+	l.AwaitUp("wg0")
+	mustPing(t, l.Host, "10.0.0.2")
+	equal(t, "router's address as the server sees it", l.fromFar(), "192.0.2.9")
+	routes, err := l.Links().RouteGet(net.ParseIP(server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "route to the server", fmt.Sprint(routes[0].Gw, " ", routes[0].Src, " ", routes[0].MTU), "192.0.2.2 192.0.2.9 1400")
 }
 
 // TestFullTunnelByName: the name of the endpoint is looked up after the interface
