@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -84,6 +85,38 @@ func BenchmarkMemory(b *testing.B) {
 			runtime.GC()
 			runtime.ReadMemStats(&after)
 			b.ReportMetric(float64(after.HeapAlloc)-float64(before.HeapAlloc), "heap-B")
+			cancel()
+			<-done
+		})
+	}
+}
+
+// BenchmarkReload is a reload when one of many peers was changed, without the device:
+// that is a fake, which is read for next to nothing.
+func BenchmarkReload(b *testing.B) {
+	for _, n := range []int{100, 1000, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s, kernel := fakeSystem(b, manyPeers(n, ""))
+			d := New(Options{System: s, Names: noNames{}, Network: kernel, Clock: &clock.Fake{}, Random: func() float64 { return 0 }, Log: logline.New(io.Discard)})
+			ctx, cancel := context.WithCancel(b.Context())
+			done := make(chan error)
+			go func() { done <- d.Run(ctx) }()
+			for round := 0; b.Loop(); round++ {
+				b.StopTimer()
+				one := fmt.Sprintf("\toption persistent_keepalive '%d'\n", 1+round%1000)
+				file := filepath.Join(s.Dir.Config, "network")
+				err := os.WriteFile(file+".new", []byte(manyPeers(n, one)), 0o600)
+				if err == nil {
+					err = os.Rename(file+".new", file)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				if r := d.Reload(ctx, ""); r.Err != nil || len(r.Interfaces) != 1 || len(r.Interfaces[0].Changed) != 1 {
+					b.Fatalf("%+v", r)
+				}
+			}
 			cancel()
 			<-done
 		})
