@@ -529,6 +529,10 @@ func TestHostRoutes(t *testing.T) {
 			want: []plan.HostRoute{{Dst: addr("203.0.113.1"), Gateway: addr("198.51.100.254"), Device: "wwan0"}},
 		},
 		{name: "tunlink is the way it goes anyway", endpoints: []string{"203.0.113.1"}, uplinks: []plan.Uplink{def, lte}, uplink: ptr("eth0")},
+		{
+			name: "the user's own route decides, whatever tunlink says", endpoints: []string{"203.0.113.1"},
+			uplinks: []plan.Uplink{def, lte, wan("203.0.113.1/32", "192.0.2.254", "eth0", 0)}, uplink: ptr("wwan0"),
+		},
 		{name: "tunlink is down", endpoints: []string{"203.0.113.1"}, uplinks: []plan.Uplink{def}, uplink: ptr(""), lost: []string{"203.0.113.1"}},
 		{name: "link-local is never routed", endpoints: []string{"fe80::1%eth0", "127.0.0.1"}, tunnel: []string{"::/0", "0.0.0.0/0"}, uplinks: []plan.Uplink{def}},
 	}
