@@ -190,6 +190,11 @@ bench-upstream: build ## race against upstream's handlers, where OpenWrt's progr
 	CGO_ENABLED=0 go build -o bin/race ./test/race
 	bin/race $(RACE_FLAGS)
 
+.PHONY: bench-upstream-kernel
+bench-upstream-kernel: setup build ## the same with the kernel's own WireGuard, in a virtual machine
+	CGO_ENABLED=0 go build -o bin/race ./test/race
+	go run ./test/vm -timeout 4h -kernels linux-image-6.12-cloud-amd64 -race bin/race -- $(RACE_FLAGS)
+
 .PHONY: size
 size: setup ## size of the binary on small routers (SIZE_ARCH), held to its limits
 	@for arch in $(SIZE_ARCH); do $(MAKE) --no-print-directory build ARCH=$$arch; done
@@ -263,4 +268,4 @@ clean: ## remove what was built
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-21s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -86,7 +86,7 @@ func run(ctx context.Context, c *contestant, h heat) (got result, err error) {
 	if got.renew, err = r.renew(ctx, h); err != nil {
 		got.notes = append(got.notes, "renew: "+err.Error())
 	}
-	if got.change, err = r.change(ctx, c, h); err != nil {
+	if got.change, err = r.change(ctx, c, h, got.up); err != nil {
 		got.notes = append(got.notes, "change: "+err.Error())
 	}
 	return got, nil
@@ -159,8 +159,9 @@ func (r *router) renew(ctx context.Context, h heat) (time.Duration, error) {
 
 // change moves the allowed IP of one peer in the file and returns the time from
 // the first call until the kernel routes the new address to the tunnel and the
-// device has it.
-func (r *router) change(ctx context.Context, c *contestant, h heat) (time.Duration, error) {
+// device has it. A way that takes much longer than up, the time of a whole setup,
+// is none.
+func (r *router) change(ctx context.Context, c *contestant, h heat, up time.Duration) (time.Duration, error) {
 	moved := h.size / 2
 	if err := configure(network(h.size, moved, h.endpoints)); err != nil {
 		return 0, err
@@ -170,7 +171,7 @@ func (r *router) change(ctx context.Context, c *contestant, h heat) (time.Durati
 	}
 	var errs []error
 	for _, w := range ways {
-		took, err := r.changeBy(ctx, w, moved, min(h.limit, 3*time.Second+time.Duration(h.size)*10*time.Millisecond))
+		took, err := r.changeBy(ctx, w, moved, min(h.limit, 3*time.Second+2*up))
 		if err == nil {
 			c.way = w
 			return took, nil

@@ -35,7 +35,7 @@ const (
 var programs = []string{"netifd", "ubusd", "ubus", "uci", "jshn", "ip", "wg"}
 
 // files are what the handlers of upstream read.
-var files = []string{netifdDir + "/netifd-proto.sh", "/lib/functions.sh", "/usr/share/libubox/jshn.sh"}
+var files = []string{netifdDir + "/netifd-proto.sh", "/lib/functions.sh", "/lib/config/uci.sh", "/usr/share/libubox/jshn.sh"}
 
 // contestant is a handler.
 type contestant struct {
@@ -74,12 +74,9 @@ func upstream() (shell, ucode string) {
 	return place(envShell, protoDir+"/wireguard.sh"), place(envUcode, protoDir+"/wireguard.uc")
 }
 
-// lookAround returns an error for each thing that is missing.
+// lookAround returns an error for each thing that is missing, root aside.
 func lookAround() error {
 	var errs []error
-	if os.Geteuid() != 0 {
-		errs = append(errs, errors.New("  root (namespaces are made)"))
-	}
 	for _, name := range programs {
 		if _, err := exec.LookPath(name); err != nil {
 			errs = append(errs, fmt.Errorf("  %s on PATH", name))

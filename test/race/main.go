@@ -10,6 +10,9 @@
 //	WGNETIFD_PROGRAM          our program (bin/wgnetifd beside this one)
 //	WGNETIFD_UPSTREAM_SHELL   upstream's wireguard.sh
 //	WGNETIFD_UPSTREAM_UCODE   upstream's wireguard.uc
+//
+// With -needs it names what it takes of the machine instead, for another one that
+// is to run the race: `make bench-upstream-kernel`.
 package main
 
 import (
@@ -32,6 +35,7 @@ type settings struct {
 	memory    int // runs that measure memory
 	limit     time.Duration
 	endpoints bool
+	needs     bool // list what the race needs, do not run it
 }
 
 func main() {
@@ -42,9 +46,19 @@ func main() {
 	if err != nil {
 		os.Exit(2)
 	}
-	if err := lookAround(); err != nil {
+	err = lookAround()
+	if !s.needs && os.Geteuid() != 0 {
+		err = errors.Join(errors.New("  root (namespaces are made)"), err)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "race: this machine lacks something:\n"+err.Error())
 		os.Exit(1)
+	}
+	if s.needs {
+		for _, n := range needs() {
+			fmt.Printf("%s\t%s\n", n.at, n.from)
+		}
+		return
 	}
 	code, err := netns.Isolate(func() int {
 		if err := race(context.Background(), s); err != nil {
@@ -67,6 +81,7 @@ func parse(args []string) (s settings, err error) {
 	flags.IntVar(&s.memory, "memory-runs", 2, "further runs, not timed, that measure memory")
 	flags.DurationVar(&s.limit, "limit", time.Minute, "how long an interface may take to come up")
 	flags.BoolVar(&s.endpoints, "endpoints", false, "give every peer an endpoint (an address)")
+	flags.BoolVar(&s.needs, "needs", false, "only list what the race needs: where it looks for it, a tab, and where it is here")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -160,5 +161,33 @@ func TestLookAround(t *testing.T) {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is missing, and not named in:\n%v", name, err)
 		}
+	}
+}
+
+// TestNeeds: programs go where a router has them, whatever folder has them here,
+// and what is missing is left out.
+func TestNeeds(t *testing.T) {
+	here := t.TempDir()
+	t.Setenv("PATH", here)
+	for _, name := range []string{"netifd", "uci", "wireguard.uc", "own"} {
+		if err := os.WriteFile(filepath.Join(here, name), nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv(envProgram, filepath.Join(here, "own"))
+	t.Setenv(envShell, filepath.Join(here, "nothing"))
+	t.Setenv(envUcode, filepath.Join(here, "wireguard.uc"))
+	got := map[string]string{}
+	for _, n := range needs() {
+		if path, ok := strings.CutPrefix(n.from, here+"/"); ok { // the rest is the machine's
+			got[n.at] = path
+		}
+	}
+	want := map[string]string{
+		"/usr/bin/netifd": "netifd", "/sbin/uci": "uci",
+		"/lib/netifd/proto/wireguard.uc": "wireguard.uc", "/usr/bin/wgnetifd": "own",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

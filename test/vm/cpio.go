@@ -27,10 +27,12 @@ type archive struct {
 	inode   int
 	folders map[string]bool
 	err     error
+
+	libraries map[string]bool // what addLibraries has written
 }
 
 func newArchive(w io.Writer) *archive {
-	return &archive{w: w, folders: map[string]bool{".": true, "": true}}
+	return &archive{w: w, folders: map[string]bool{".": true, "": true}, libraries: map[string]bool{}}
 }
 
 // entry writes a file with the folders that it is in. The name is that in the

@@ -14,6 +14,11 @@
 // runs a program that was built for mipsel on a machine like a small router, with
 // 64 MB of memory: setup, change, status and teardown of 1,000 peers.
 //
+//	go run ./test/vm -race PROGRAM [-- FLAG…]
+//
+// runs the race of test/race with the kernel's WireGuard. The programs of OpenWrt are
+// those of the machine that this is started on, as are the libraries.
+//
 // Kernels and busybox are downloaded from Debian, checked by apt's signatures,
 // and unpacked, never installed; root is not needed. What is made of them stays
 // in a folder below the user's cache directory (or WGNETIFD_VM_CACHE) and is used

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/wgnetifd/wgnetifd/test/wggo"
@@ -113,9 +112,6 @@ func isFolder(name string) bool {
 // guestBinary returns the path of a test binary in a machine.
 func guestBinary(p testPackage) string { return "/tests/" + filepath.Base(p.binary) }
 
-// libraryPath finds paths in what ldd(1) writes.
-var libraryPath = regexp.MustCompile(`/\S+`)
-
 // addProgram copies a program of this machine with its libraries.
 func addProgram(a *archive, name string) error {
 	path, err := exec.LookPath(name)
@@ -123,14 +119,7 @@ func addProgram(a *archive, name string) error {
 		return fmt.Errorf("%w (`make setup` installs it)", err)
 	}
 	a.copy("/usr/bin/"+name, path)
-	out, err := exec.Command("ldd", path).Output()
-	if err != nil {
-		return nil // It is static.
-	}
-	for _, library := range libraryPath.FindAllString(string(out), -1) {
-		a.copy(library, library)
-	}
-	return nil
+	return a.addLibraries(path)
 }
 
 // addBuilt builds what tests would build, and adds it.

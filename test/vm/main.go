@@ -28,12 +28,13 @@ func main() {
 	verbose := flag.Bool("v", false, "list the tests as they run")
 	timeout := flag.Duration("timeout", 40*time.Minute, "how long all may take, downloads too")
 	small := flag.String("router", "", "instead of tests, run the `program`, built for mipsel, on a small router")
+	racer := flag.String("race", "", "instead of tests, run the `program` that test/race is, with the flags that follow --")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: vm [flags] PACKAGE...\n       vm -router PROGRAM")
+		fmt.Fprintln(os.Stderr, "usage: vm [flags] PACKAGE...\n       vm -router PROGRAM\n       vm [flags] -race PROGRAM [-- FLAG...]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if (flag.NArg() == 0) != (*small != "") {
+	if *racer == "" && (flag.NArg() == 0) != (*small != "") {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -53,14 +54,16 @@ func main() {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, *timeout, fmt.Errorf("all took more than %v", *timeout))
 	defer cancel()
-	if *small != "" {
-		if err := runRouter(ctx, *small); err != nil {
-			fmt.Fprintln(os.Stderr, "vm:", err)
-			os.Exit(1)
-		}
-		return
+	var err error
+	switch packages := strings.Split(*kernels, ","); {
+	case *small != "":
+		err = runRouter(ctx, *small)
+	case *racer != "":
+		err = runRace(ctx, *racer, packages, flag.Args())
+	default:
+		err = test(ctx, packages, flag.Args(), args, machines)
 	}
-	if err := test(ctx, strings.Split(*kernels, ","), flag.Args(), args, machines); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "vm:", err)
 		os.Exit(1)
 	}
@@ -78,19 +81,24 @@ func check(b *board) error {
 	return nil
 }
 
-// test tests packages on kernels, each with so many machines that share the tests.
-func test(ctx context.Context, kernelPackages, patterns, args []string, machines int) error {
+// preparePC returns kernels for machines that run programs of this one.
+func preparePC(packages []string) ([]kernel, error) {
 	if runtime.GOARCH != "amd64" {
-		return fmt.Errorf("the machines run programs of this one, and so it has to be amd64, not %s", runtime.GOARCH)
+		return nil, fmt.Errorf("the machines run programs of this one, and so it has to be amd64, not %s", runtime.GOARCH)
 	}
 	if err := check(&pc); err != nil {
-		return err
+		return nil, err
 	}
 	cache, err := cacheDir()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	kernels, err := prepare(cache, &pc, kernelPackages)
+	return prepare(cache, &pc, packages)
+}
+
+// test tests packages on kernels, each with so many machines that share the tests.
+func test(ctx context.Context, kernelPackages, patterns, args []string, machines int) error {
+	kernels, err := preparePC(kernelPackages)
 	if err != nil {
 		return err
 	}
