@@ -110,8 +110,9 @@ func (l *lab) untimed(f func()) {
 
 // BenchmarkScale has for each shape what people do with it, and beside it
 // `floor`: the same link and the same messages about peers, sent by a loop that
-// knows them already, which no setup can be faster than; and `read`: one reading
-// of the device, which every run that finds a device needs.
+// knows them already, which no setup can be faster than; `read`: one reading of the
+// device, which every run that finds a device needs; and `message`: what a change
+// sends.
 func BenchmarkScale(b *testing.B) {
 	netns.Require(b)
 	wggo.Require(b)
@@ -126,6 +127,7 @@ func BenchmarkScale(b *testing.B) {
 			b.Run("renew", func(b *testing.B) { l.on(b).renew() })
 			b.Run("read", func(b *testing.B) { l.on(b).read() })
 			b.Run("change", func(b *testing.B) { l.on(b).change(s.peers, s.ips) })
+			b.Run("message", func(b *testing.B) { l.on(b).message(s.peers, s.ips) })
 			b.Run("remove", func(b *testing.B) { l.on(b).remove(s.peers, s.ips) })
 			b.Run("status", func(b *testing.B) { l.on(b).status((*status.Snapshot).All) })
 			b.Run("page", func(b *testing.B) {
@@ -200,9 +202,8 @@ func (l *lab) read() {
 	}
 }
 
-// change gives the first peer another keepalive and back.
-func (l *lab) change(peers, ips int) {
-	var texts [2]string
+// changes returns two configurations, of which the first peer has another keepalive.
+func changes(peers, ips int) (texts [2]string) {
 	for n, keepalive := range []string{"7", "8"} {
 		texts[n] = config(peers, ips, func(peer int) string {
 			if peer == 0 {
@@ -211,9 +212,33 @@ func (l *lab) change(peers, ips int) {
 			return ""
 		})
 	}
+	return texts
+}
+
+// change gives the first peer another keepalive and back.
+func (l *lab) change(peers, ips int) {
+	texts := changes(peers, ips)
 	for n := 0; l.b.Loop(); n++ {
 		l.untimed(func() { l.write(texts[n%2]) })
 		l.one(l.up().Changes)
+	}
+}
+
+// message sends what change does to the device, without all that leads to it.
+func (l *lab) message(peers, ips int) {
+	texts := changes(peers, ips)
+	var list [2]plan.Changes
+	l.write(texts[1])
+	l.up()
+	for n := range list {
+		l.write(texts[n])
+		list[n] = l.up().Changes
+		l.one(list[n])
+	}
+	for n := 0; l.b.Loop(); n++ {
+		if err := l.sys.Devices.Configure(iface, list[n%2]); err != nil {
+			l.b.Fatal(err)
+		}
 	}
 }
 
