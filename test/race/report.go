@@ -52,7 +52,9 @@ func report(m machine, s settings, racers []*contestant, rows []row) string {
 	}
 	b.WriteString("\n")
 	for _, c := range racers {
-		fmt.Fprintf(&b, "- %s: a change gets live by `%s`.\n", c.name, c.way.name)
+		if c.way.name != "" { // else it never came so far
+			fmt.Fprintf(&b, "- %s: a change gets live by `%s`.\n", c.name, c.way.name)
+		}
 	}
 	for _, r := range rows {
 		if r.failure != "" {
