@@ -2,6 +2,7 @@ package blobmsg
 
 import (
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -100,30 +101,42 @@ func (d *decimal) trim() {
 	}
 }
 
-func (d *decimal) halve() {
-	carry := byte(0)
+// divide divides by 2^bits, which is at most 2^manyBits.
+func (d *decimal) divide(bits int) {
+	var rest uint64
 	for n, digit := range d.digits {
-		digit += 10 * carry
-		d.digits[n], carry = digit/2, digit%2
+		rest = rest*10 + uint64(digit)
+		d.digits[n] = byte(rest >> bits)
+		rest &= 1<<bits - 1
 	}
-	if carry != 0 {
-		d.digits = append(d.digits, 5)
+	for rest != 0 {
+		rest *= 10
+		d.digits = append(d.digits, byte(rest>>bits))
+		rest &= 1<<bits - 1
 	}
 	d.trim()
 }
 
-func (d *decimal) twice() {
-	carry := byte(0)
+// multiply multiplies by 2^bits, which is at most 2^manyBits.
+func (d *decimal) multiply(bits int) {
+	var carry uint64
 	for n := len(d.digits) - 1; n >= 0; n-- {
-		digit := 2*d.digits[n] + carry
-		d.digits[n], carry = digit%10, digit/10
+		carry += uint64(d.digits[n]) << bits
+		d.digits[n], carry = byte(carry%10), carry/10
 	}
-	if carry != 0 {
-		d.digits = append([]byte{carry}, d.digits...)
-		d.point++
+	var front []byte
+	for ; carry != 0; carry /= 10 {
+		front = append(front, byte(carry%10))
 	}
+	slices.Reverse(front)
+	d.digits = append(front, d.digits...)
+	d.point += len(front)
 	d.trim()
 }
+
+// manyBits are as many as go at once: 2^50 is between 10^15 and 10^16, which is
+// manyDigits.
+const manyBits, manyDigits = 50, 16
 
 // at returns a digit; the one at point is the first behind the decimal point.
 func (d *decimal) at(n int) byte {
@@ -152,13 +165,17 @@ func (d *decimal) double() float64 {
 		return math.Inf(1)
 	}
 	exponent := 0
-	for d.point > 18 || d.whole() >= 1<<bits {
-		d.halve()
-		exponent++
+	for ; d.point > 18+manyDigits; exponent += manyBits {
+		d.divide(manyBits)
 	}
-	for d.whole() < 1<<(bits-1) && exponent > smallest {
-		d.twice()
-		exponent--
+	for ; d.point > 18 || d.whole() >= 1<<bits; exponent++ {
+		d.divide(1)
+	}
+	for ; d.point < -manyDigits && exponent-manyBits >= smallest; exponent -= manyBits {
+		d.multiply(manyBits)
+	}
+	for ; d.whole() < 1<<(bits-1) && exponent > smallest; exponent-- {
+		d.multiply(1)
 	}
 	n := d.whole()
 	next, more := d.at(d.point), len(d.digits) > d.point+1
