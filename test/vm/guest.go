@@ -72,8 +72,9 @@ func compile(work string, patterns []string) ([]testPackage, error) {
 	return list, nil
 }
 
-// writeFiles writes the archive with all that tests need of the machine.
-func writeFiles(file, work string, packages []testPackage, command string) (err error) {
+// writeCommand writes the archive of a machine that runs a command, with what more
+// adds.
+func writeCommand(file, command string, more func(a *archive) error) (err error) {
 	f, err := os.Create(file)
 	if err != nil {
 		return err
@@ -82,26 +83,33 @@ func writeFiles(file, work string, packages []testPackage, command string) (err 
 	a := newArchive(f)
 	a.program("init", initScript)
 	a.text("command", command)
-	a.text("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
-	a.text("etc/passwd", "root:x:0:0:root:/root:/bin/sh\navahi:x:101:101::/:/bin/false\n")
-	a.text("etc/group", "root:x:0:\navahi:x:101:\n")
-	for _, p := range packages {
-		a.folder(p.dir)
-		a.copy(guestBinary(p), p.binary)
-		// Tests look for it in their own folder, and conformance in that of its source.
-		if data := filepath.Join(p.dir, "testdata"); isFolder(data) {
-			a.copy(data, data)
-		}
-	}
-	for _, name := range programs {
-		if err := addProgram(a, name); err != nil {
-			return err
-		}
-	}
-	if err := addBuilt(a, work); err != nil {
+	if err := more(a); err != nil {
 		return err
 	}
 	return a.close()
+}
+
+// writeFiles writes the archive with all that tests need of the machine.
+func writeFiles(file, work string, packages []testPackage, command string) error {
+	return writeCommand(file, command, func(a *archive) error {
+		a.text("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
+		a.text("etc/passwd", "root:x:0:0:root:/root:/bin/sh\navahi:x:101:101::/:/bin/false\n")
+		a.text("etc/group", "root:x:0:\navahi:x:101:\n")
+		for _, p := range packages {
+			a.folder(p.dir)
+			a.copy(guestBinary(p), p.binary)
+			// Tests look for it in their own folder, and conformance in that of its source.
+			if data := filepath.Join(p.dir, "testdata"); isFolder(data) {
+				a.copy(data, data)
+			}
+		}
+		for _, name := range programs {
+			if err := addProgram(a, name); err != nil {
+				return err
+			}
+		}
+		return addBuilt(a, work)
+	})
 }
 
 func isFolder(name string) bool {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -55,31 +54,25 @@ func runRace(ctx context.Context, program string, kernelPackages, flags []string
 // writeRace writes the archive of a race: the program, and the files and folders
 // that needs names, a line each: the place in the machine, a tab, the place here.
 // The shell and the small programs are busybox's, as on a router.
-func writeRace(file, program, needs string, flags []string) (err error) {
-	f, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	a := newArchive(f)
-	a.program("init", initScript)
-	a.text("command", raceCommand(flags))
-	a.text("etc/os-release", raceSystem)
-	a.text("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n") // ubusd talks to nobody without a name.
-	a.text("etc/group", "root:x:0:\n")
-	a.folder("etc/config")
-	a.copy("/usr/bin/race", program)
-	for line := range strings.Lines(needs) {
-		at, from, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-		if !ok {
-			return fmt.Errorf("%s -needs: %q is no line of two places", program, line)
+func writeRace(file, program, needs string, flags []string) error {
+	return writeCommand(file, raceCommand(flags), func(a *archive) error {
+		a.text("etc/os-release", raceSystem)
+		a.text("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n") // ubusd talks to nobody without a name.
+		a.text("etc/group", "root:x:0:\n")
+		a.folder("etc/config")
+		a.copy("/usr/bin/race", program)
+		for line := range strings.Lines(needs) {
+			at, from, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+			if !ok {
+				return fmt.Errorf("%s -needs: %q is no line of two places", program, line)
+			}
+			a.copy(at, from)
+			if err := a.addLibraries(from); err != nil {
+				return err
+			}
 		}
-		a.copy(at, from)
-		if err := a.addLibraries(from); err != nil {
-			return err
-		}
-	}
-	return a.close()
+		return nil
+	})
 }
 
 // raceCommand returns the shell commands that run the race in a machine. Handlers

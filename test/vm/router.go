@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,19 +54,13 @@ func runRouter(ctx context.Context, program string) error {
 	return nil
 }
 
-func writeRouter(file, program string) (err error) {
-	f, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	a := newArchive(f)
-	a.program("init", initScript)
-	a.text("command", routerScript)
-	a.text("etc/config/network", routerConfig(routerPeers, -1))
-	a.text("changed/network", routerConfig(routerPeers, routerPeers/2))
-	a.copy("/usr/sbin/wgnetifd", program)
-	return a.close()
+func writeRouter(file, program string) error {
+	return writeCommand(file, routerScript, func(a *archive) error {
+		a.text("etc/config/network", routerConfig(routerPeers, -1))
+		a.text("changed/network", routerConfig(routerPeers, routerPeers/2))
+		a.copy("/usr/sbin/wgnetifd", program)
+		return nil
+	})
 }
 
 // routerConfig returns /etc/config/network with so many peers, each with a
