@@ -48,8 +48,8 @@ func parseDouble(text string) (f float64, ok bool) {
 }
 
 // maxExponent takes any number that JSON has room for to infinity or to 0, however
-// many digits it has.
-const maxExponent = 1 << 30
+// many digits it has; ten times it is an int of 32 bits.
+const maxExponent = 1e8
 
 // sign cuts off a sign, and says whether it is minus.
 func sign(text string) (rest string, negative bool) {

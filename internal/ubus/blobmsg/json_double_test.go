@@ -20,6 +20,8 @@ func TestParseDouble(t *testing.T) {
 		"5e-324": math.SmallestNonzeroFloat64, "2.4703282292062327e-324": 0, "2.4703282292062328e-324": math.SmallestNonzeroFloat64,
 		"2.2250738585072011e-308": 2.2250738585072011e-308, // a denormal next to the normal ones
 		"1e999":                   math.Inf(1), "-1e999": math.Inf(-1), "1e-999": 0, "1e99999999999999999999": math.Inf(1),
+		// Beyond what an int of 32 bits holds, by ten times and by more.
+		"1e99999999999": math.Inf(1), "1e-99999999999": 0, "1e4294967297": math.Inf(1), "1e-4294967297": 0,
 		strings.Repeat("0", 400) + "." + strings.Repeat("0", 400) + "1": 0,
 		"1" + strings.Repeat("0", 500) + "e-500":                        1,
 	} {
