@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 )
 
@@ -30,25 +29,7 @@ func runRace(ctx context.Context, program string, kernelPackages, flags []string
 	if err != nil {
 		return err
 	}
-	work, err := os.MkdirTemp("", "wgnetifd-vm-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(work)
-	files := filepath.Join(work, "files.cpio")
-	if err := writeRace(files, program, string(out), flags); err != nil {
-		return err
-	}
-	for _, k := range kernels {
-		status, err := (&machine{kernel: k, files: files, out: os.Stdout}).run(ctx)
-		if err == nil && status != 0 {
-			err = fmt.Errorf("status %d", status)
-		}
-		if err != nil {
-			return fmt.Errorf("linux %s: the race: %w", k.series, err)
-		}
-	}
-	return nil
+	return runEach(ctx, kernels, func(files string) error { return writeRace(files, program, string(out), flags) })
 }
 
 // writeRace writes the archive of a race: the program, and the files and folders

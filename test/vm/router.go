@@ -33,13 +33,19 @@ func runRouter(ctx context.Context, program string) error {
 	if err != nil {
 		return err
 	}
+	return runEach(ctx, kernels, func(files string) error { return writeRouter(files, program) })
+}
+
+// runEach runs the command of an archive, which write writes, on one kernel after the
+// other.
+func runEach(ctx context.Context, kernels []kernel, write func(files string) error) error {
 	work, err := os.MkdirTemp("", "wgnetifd-vm-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
 	files := filepath.Join(work, "files.cpio")
-	if err := writeRouter(files, program); err != nil {
+	if err := write(files); err != nil {
 		return err
 	}
 	for _, k := range kernels {
@@ -48,7 +54,7 @@ func runRouter(ctx context.Context, program string) error {
 			err = fmt.Errorf("status %d", status)
 		}
 		if err != nil {
-			return fmt.Errorf("linux %s on %s: %w", k.series, malta.arch, err)
+			return fmt.Errorf("linux %s: %w", k.series, err)
 		}
 	}
 	return nil
