@@ -202,7 +202,8 @@ func TestWatchEnds(t *testing.T) {
 		for range 100 {
 			once()
 		}
-		if after := files(); after != openBefore {
+		// Fewer is no leak: what an earlier test left to the collector may be closed by now.
+		if after := files(); after > openBefore {
 			t.Errorf("%d files are open, %d before", after, openBefore)
 		}
 		deadline := time.Now().Add(patience)
