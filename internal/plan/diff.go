@@ -2,6 +2,7 @@ package plan
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/wgnetifd/wgnetifd/uci/schema"
@@ -151,31 +152,39 @@ func endpointDiffers(w *Peer, h *ActualPeer, applied Applied, now time.Time) boo
 	return !works
 }
 
-// ipMoves knows where the device's allowed IPs are and where they should be. An
+// ipMoves knows where allowed IPs of the device are and where they should be. An
 // allowed IP that one peer loses to another needs no write to the loser: the
 // kernel moves it.
 type ipMoves struct {
 	have map[netip.Prefix]schema.Key // owner in the device
-	want map[netip.Prefix]schema.Key // owner as desired
+	want map[netip.Prefix]schema.Key // owner as desired, of those in have
 }
 
 // newIPMoves builds the maps only from peers whose lists differ: an unchanged
-// device of 10,000 peers needs none. there are the same peers in the device.
+// device of 10,000 peers needs none, and a new one neither. there are the same peers
+// in the device.
 func newIPMoves(want []Peer, there []*ActualPeer) *ipMoves {
 	m := &ipMoves{have: map[netip.Prefix]schema.Key{}, want: map[netip.Prefix]schema.Key{}}
-	for n := range want {
-		w, h := &want[n], there[n]
-		if h != nil && sameList(w.AllowedIPs, h.AllowedIPs) {
-			continue
-		}
-		for _, p := range w.AllowedIPs {
-			m.want[p] = w.PublicKey
-		}
-		if h == nil {
+	differs := func(n int) bool { return there[n] == nil || !slices.Equal(want[n].AllowedIPs, there[n].AllowedIPs) }
+	for n, h := range there {
+		if h == nil || !differs(n) {
 			continue
 		}
 		for _, p := range h.AllowedIPs {
 			m.have[p] = h.PublicKey
+		}
+	}
+	if len(m.have) == 0 {
+		return m
+	}
+	for n := range want {
+		if !differs(n) {
+			continue
+		}
+		for _, p := range want[n].AllowedIPs {
+			if _, there := m.have[p]; there {
+				m.want[p] = want[n].PublicKey
+			}
 		}
 	}
 	return m
@@ -184,7 +193,7 @@ func newIPMoves(want []Peer, there []*ActualPeer) *ipMoves {
 // of returns the allowed IPs that peer w misses, and whether it has some that it
 // should not have and that no other peer takes from it.
 func (m *ipMoves) of(w *Peer, h *ActualPeer) (missing []netip.Prefix, surplus bool) {
-	if sameList(w.AllowedIPs, h.AllowedIPs) {
+	if slices.Equal(w.AllowedIPs, h.AllowedIPs) {
 		return nil, false
 	}
 	for _, p := range w.AllowedIPs {
@@ -198,22 +207,6 @@ func (m *ipMoves) of(w *Peer, h *ActualPeer) (missing []netip.Prefix, surplus bo
 		}
 	}
 	return missing, false
-}
-
-// sameList reports whether two lists of allowed IPs are equal in the same order
-// or, for short lists, in any.
-func sameList(a, b []netip.Prefix) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	same := true
-	for n := range a {
-		if a[n] != b[n] {
-			same = false
-			break
-		}
-	}
-	return same
 }
 
 // DiffEndpoints returns what has to be written about endpoints alone: those of
