@@ -157,7 +157,7 @@ func replayOpen(p *Package, f *os.File, sum *replayed) error {
 // readText reads a file without holding it twice in memory.
 func readText(f *os.File) (string, error) {
 	var b strings.Builder
-	if st, err := f.Stat(); err == nil && st.Size() < 1<<24 {
+	if st, err := f.Stat(); err == nil && st.Size() < 1<<26 {
 		b.Grow(int(st.Size()))
 	}
 	_, err := io.Copy(&b, f)

@@ -139,6 +139,9 @@ func (p *Peer) read(s *uci.Section, n int, guess []*option[Peer]) []*option[Peer
 			continue
 		}
 		hasKey = hasKey || o.Name == "public_key"
+		if o.Name == "allowed_ips" {
+			p.AllowedIPs = make([]netip.Prefix, 0, len(o.Values))
+		}
 		each(o, spec.List, splitList, func(value string, err error) {
 			if err == nil {
 				err = spec.set(p, value)
@@ -161,7 +164,7 @@ func (p *Peer) read(s *uci.Section, n int, guess []*option[Peer]) []*option[Peer
 
 // dropRepeated keeps the first of allowed IPs that stand there twice.
 func (p *Peer) dropRepeated() {
-	if len(p.AllowedIPs) < 2 {
+	if len(p.AllowedIPs) < 2 || !maybeTwice(p.AllowedIPs) {
 		return
 	}
 	seen := make(map[netip.Prefix]struct{}, len(p.AllowedIPs))
@@ -173,6 +176,16 @@ func (p *Peer) dropRepeated() {
 		}
 	}
 	p.AllowedIPs = kept
+}
+
+func maybeTwice(list []netip.Prefix) bool {
+	seen := newFingerprints(len(list))
+	for _, prefix := range list {
+		if !seen.add(prefixFingerprint(prefix)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *Peer) leaveOut(option, value, text string) {
@@ -197,6 +210,10 @@ func each(o *uci.Option, list bool, split func(string) []string, f func(value st
 		return
 	}
 	for _, v := range o.Values {
+		if v != "" && !strings.ContainsAny(v, listSeparators) {
+			f(v, nil) // as nearly all are
+			continue
+		}
 		for _, item := range split(v) {
 			f(item, nil)
 		}

@@ -93,6 +93,9 @@ func splitList(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || isBlank(r) })
 }
 
+// listSeparators are what values of lists are split on.
+const listSeparators = ", \t\n\r"
+
 func isBlank(r rune) bool { return r == ' ' || r == '\t' || r == '\n' || r == '\r' }
 
 // checkHostName says whether s can be a host name: letters, digits, '-', '_' and
