@@ -44,28 +44,27 @@ func outcomeOf(name string, conf *schema.Interface, before, run *apply.Run, err 
 
 // peers notes the peers that a run changed.
 func (c *Change) peers(before, run *apply.Run) {
+	if len(run.Changes.Peers) == 0 {
+		return
+	}
 	names := namesOf(before, run)
 	refused := map[schema.Key]bool{}
 	for _, e := range run.Refused {
 		refused[e.PublicKey] = true
-	}
-	there := make(map[schema.Key]bool, len(run.Have.Peers))
-	for n := range run.Have.Peers {
-		there[run.Have.Peers[n].PublicKey] = true
 	}
 	for n := range run.Changes.Peers {
 		p := &run.Changes.Peers[n]
 		if refused[p.PublicKey] {
 			continue
 		}
-		name, ok := names[p.PublicKey]
-		if !ok {
+		name := names[p.PublicKey]
+		if name == "" {
 			name = p.PublicKey.Short()
 		}
 		switch {
 		case p.Remove:
 			c.Removed = append(c.Removed, name)
-		case there[p.PublicKey]:
+		case p.Update:
 			c.Changed = append(c.Changed, name)
 		default:
 			c.Added = append(c.Added, name)
@@ -83,26 +82,31 @@ func pathOf(conf *schema.Interface, key schema.Key) string {
 	return "network." + conf.Name // a peer that the device should lose
 }
 
-// namesOf returns what the peers are called now, or, those that are no more, were
-// called before.
+// namesOf returns what the peers that changed are called now, or, those that are no
+// more, were called before; "": nobody knows.
 func namesOf(before, run *apply.Run) map[schema.Key]string {
-	names := make(map[schema.Key]string, len(run.Want.Peers))
+	names := make(map[schema.Key]string, len(run.Changes.Peers))
+	for n := range run.Changes.Peers {
+		names[run.Changes.Peers[n].PublicKey] = ""
+	}
+	rename := func(p *schema.Peer) {
+		if _, changed := names[p.PublicKey]; changed {
+			names[p.PublicKey] = p.Name()
+		}
+	}
 	if before != nil {
 		for n := range before.Want.Peers {
-			p := &before.Want.Peers[n]
-			names[p.PublicKey] = p.Config.Name()
+			rename(before.Want.Peers[n].Config)
 		}
 	}
 	for n := range run.Conf.Peers {
 		// Those that are switched off, and were not known before.
-		p := &run.Conf.Peers[n]
-		if _, known := names[p.PublicKey]; !known && !p.PublicKey.IsZero() {
-			names[p.PublicKey] = p.Name()
+		if p := &run.Conf.Peers[n]; names[p.PublicKey] == "" {
+			rename(p)
 		}
 	}
 	for n := range run.Want.Peers {
-		p := &run.Want.Peers[n]
-		names[p.PublicKey] = p.Config.Name()
+		rename(run.Want.Peers[n].Config)
 	}
 	return names
 }

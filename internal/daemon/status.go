@@ -66,6 +66,7 @@ func (k *keeper) recent(ctx context.Context) *status.Input {
 		done := make(chan *shown, 1)
 		if err := k.ask(ctx, statusAge, func(now time.Time) {
 			s := &shown{k.input(now), now}
+			k.keepHealth(s.input)
 			k.shown.Store(s)
 			done <- s
 		}); err == nil {
@@ -109,7 +110,7 @@ func (k *keeper) askNetifd(ctx context.Context, in *status.Input) {
 	in.Netifd = s
 }
 
-// input returns what the keeper knows.
+// input returns what the keeper knows. It is for the keeper's goroutine.
 func (k *keeper) input(now time.Time) *status.Input {
 	in := &status.Input{Name: k.name, Conf: k.conf, Routes: k.route, Now: now, Clock: k.d.clock.status()}
 	in.Rate = k.d.rate(k.name, schema.Key{})
@@ -118,18 +119,35 @@ func (k *keeper) input(now time.Time) *status.Input {
 	}
 	in.Alone = k.run.Alone()
 	in.Actual = *k.have
-	health := make(map[schema.Key]status.Health, len(k.peers))
-	for key, p := range k.peers {
-		health[key] = status.Health{
-			State: p.step.State, Reason: p.step.Reason, Err: p.step.Err,
-			Handshake: p.step.Handshake, Rate: k.d.rate(k.name, key),
-		}
+	in.Health = k.health
+	return in
+}
+
+// health returns what is known of a peer. It is for the keeper's goroutine.
+func (k *keeper) health(key schema.Key) (status.Health, bool) {
+	p := k.peers[key]
+	if p == nil {
+		return status.Health{}, false
+	}
+	return status.Health{
+		State: p.step.State, Reason: p.step.Reason, Err: p.step.Err,
+		Handshake: p.step.Handshake, Rate: k.d.rate(k.name, key),
+	}, true
+}
+
+// keepHealth makes the health of an input what it is now, for other goroutines.
+func (k *keeper) keepHealth(in *status.Input) {
+	if in.Health == nil {
+		return
+	}
+	kept := make(map[schema.Key]status.Health, len(k.peers))
+	for key := range k.peers {
+		kept[key], _ = k.health(key)
 	}
 	in.Health = func(key schema.Key) (status.Health, bool) {
-		h, ok := health[key]
+		h, ok := kept[key]
 		return h, ok
 	}
-	return in
 }
 
 func (d *Daemon) rate(iface string, key schema.Key) status.Rate {
