@@ -154,7 +154,10 @@ func (l *lab) on(b *testing.B) *lab {
 	return &out
 }
 
+// setup and floor begin warm, both: an emulator translates code at its first run.
 func (l *lab) setup() {
+	l.up()
+	l.down()
 	for l.b.Loop() {
 		l.up()
 		l.untimed(l.down)
