@@ -115,16 +115,13 @@ func TestSilentDNS(t *testing.T) {
 	begin := time.Now()
 	l.Start()
 	l.AwaitUp("wg0")
-	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("the interface was up after %v", took)
+	if len(handlers(t)) == 0 {
+		t.Error("the interface was up only when the setup was over")
 	}
 	mustPing(t, l.far, "10.0.0.1")
-	if len(handlers(t)) == 0 {
-		t.Error("the setup was over before the names could have been looked up")
-	}
 	l.awaitHandlers()
 	// It ends three seconds after the interface is up.
-	if took := time.Since(begin); took < 2500*time.Millisecond || took > 10*time.Second {
+	if took := time.Since(begin); took < 2500*time.Millisecond || took > 20*time.Second {
 		t.Errorf("the handler ran for %v", took)
 	}
 	told := errorLines(l.Status("wg0"))
