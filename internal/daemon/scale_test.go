@@ -74,12 +74,7 @@ func BenchmarkMemory(b *testing.B) {
 			ctx, cancel := context.WithCancel(b.Context())
 			done := make(chan error)
 			go func() { done <- d.Run(ctx) }()
-			for d.keeper("wg0") == nil {
-				time.Sleep(time.Millisecond)
-			}
-			if err := d.keeper("wg0").ask(ctx, anyAge, func(time.Time) {}); err != nil {
-				b.Fatal(err)
-			}
+			awaitKeeper(ctx, b, d)
 			for b.Loop() {
 			}
 			runtime.GC()
@@ -88,6 +83,17 @@ func BenchmarkMemory(b *testing.B) {
 			cancel()
 			<-done
 		})
+	}
+}
+
+// awaitKeeper waits until the daemon has looked at wg0 for the first time.
+func awaitKeeper(ctx context.Context, b *testing.B, d *Daemon) {
+	b.Helper()
+	for d.keeper("wg0") == nil {
+		time.Sleep(time.Millisecond)
+	}
+	if err := d.keeper("wg0").ask(ctx, anyAge, func(time.Time) {}); err != nil {
+		b.Fatal(err)
 	}
 }
 
@@ -101,6 +107,7 @@ func BenchmarkReload(b *testing.B) {
 			ctx, cancel := context.WithCancel(b.Context())
 			done := make(chan error)
 			go func() { done <- d.Run(ctx) }()
+			awaitKeeper(ctx, b, d)
 			for round := 0; b.Loop(); round++ {
 				b.StopTimer()
 				one := fmt.Sprintf("\toption persistent_keepalive '%d'\n", 1+round%1000)
