@@ -183,7 +183,7 @@ bench: setup build ## benchmarks (BENCH=regexp), start time, binary size
 
 .PHONY: bench-scale
 bench-scale: setup ## how the work grows with peers, on the kernel's own WireGuard in a virtual machine
-	go run ./test/vm -timeout 80m -kernels linux-image-6.12-cloud-amd64 -bench '$(or $(SCALE),Scale)' ./test/scale
+	go run ./test/vm -timeout 80m -kernels linux-image-6.12-cloud-amd64 -bench '$(or $(SCALE),Scale)' -benchtime '$(or $(SCALE_TIME),3x)' ./test/scale
 
 .PHONY: bench-upstream
 bench-upstream: build ## race against upstream's handlers, where OpenWrt's programs are (RACE_FLAGS)

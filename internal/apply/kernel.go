@@ -23,8 +23,7 @@ func (Kernel) Up(_ context.Context, r *Run) error {
 	dev := r.Conf.Name
 	// Old ones go first: a new address of the same subnet would be a secondary of
 	// an old one and go with it.
-	r.deleteAddresses()
-	have, err := r.Kernel.Addresses(dev)
+	have, err := r.deleteAddresses()
 	if err != nil {
 		return deviceFailure(err)
 	}
@@ -45,22 +44,25 @@ func (Kernel) Update(_ context.Context, r *Run) error {
 	return nil
 }
 
-// deleteAddresses deletes the addresses of the device that are not wanted; the
-// link-local ones are the kernel's own.
-func (r *Run) deleteAddresses() {
-	have, err := r.Kernel.Addresses(r.Conf.Name)
-	if err != nil {
-		r.Log.Warn("cannot read the addresses of the device", "error", err)
-	}
+// deleteAddresses deletes the addresses of the device that are not wanted, and
+// returns those that it has then; the link-local ones are the kernel's own.
+func (r *Run) deleteAddresses() ([]netip.Prefix, error) {
+	dev := r.Conf.Name
+	have, err := r.Kernel.Addresses(dev)
+	wrote := r.Wrote
 	for _, a := range have {
 		if slices.Contains(r.Want.Addresses, a) || a.Addr().IsLinkLocalUnicast() {
 			continue
 		}
 		r.Wrote++
-		if err := r.Kernel.DeleteAddress(r.Conf.Name, a); err != nil {
+		if err := r.Kernel.DeleteAddress(dev, a); err != nil {
 			r.Log.Warn("cannot delete an address", "address", a, "error", err)
 		}
 	}
+	if err != nil || r.Wrote == wrote {
+		return have, err
+	}
+	return r.Kernel.Addresses(dev) // Secondaries of those are gone too.
 }
 
 // protoStatic is the protocol of the routes that netifd makes (RTPROT_STATIC).
@@ -69,7 +71,9 @@ const protoStatic = 4
 // clearLeftovers deletes from a device that is taken over what netifd, or we,
 // gave it in another life and nobody wants any more.
 func (r *Run) clearLeftovers() {
-	r.deleteAddresses()
+	if _, err := r.deleteAddresses(); err != nil {
+		r.Log.Warn("cannot read the addresses of the device", "error", err)
+	}
 	have, err := r.Kernel.DeviceRoutes(r.Conf.Name)
 	if err != nil {
 		r.Log.Warn("cannot read the routes of the device", "error", err)

@@ -109,8 +109,8 @@ func (l *lab) untimed(f func()) {
 }
 
 // BenchmarkScale has for each shape what people do with it, and beside it
-// `floor`: the same link and the same messages about peers, sent by a loop that
-// knows them already, which no setup can be faster than; `read`: one reading of the
+// `floor`: the same link, address and messages about peers, sent by a loop that knows
+// them already, which no setup can be faster than; `read`: one reading of the
 // device, which every run that finds a device needs; and `message`: what a change
 // sends.
 func BenchmarkScale(b *testing.B) {
@@ -182,7 +182,8 @@ func (l *lab) teardown() {
 }
 
 func (l *lab) floor() {
-	changes := l.up().Changes
+	run := l.up()
+	changes, addresses := run.Changes, run.Want.Addresses
 	l.down()
 	d := l.sys.Devices
 	for l.b.Loop() {
@@ -191,6 +192,11 @@ func (l *lab) floor() {
 		}
 		if err := d.Configure(iface, changes); err != nil {
 			l.b.Fatal(err)
+		}
+		for _, a := range addresses {
+			if err := l.sys.Kernel.AddAddress(iface, a); err != nil {
+				l.b.Fatal(err)
+			}
 		}
 		if err := d.SetUp(iface, true); err != nil {
 			l.b.Fatal(err)

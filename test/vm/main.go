@@ -25,6 +25,7 @@ func main() {
 	kernels := flag.String("kernels", strings.Join(pc.packages, ","), "Debian's `packages` of the kernels, separated by commas")
 	run := flag.String("run", "", "run only the tests that match the `regexp`")
 	bench := flag.String("bench", "", "run the benchmarks that match the `regexp` instead of tests")
+	benchTime := flag.String("benchtime", "3x", "how often each benchmark runs, or how `long`")
 	verbose := flag.Bool("v", false, "list the tests as they run")
 	timeout := flag.Duration("timeout", 40*time.Minute, "how long all may take, downloads too")
 	small := flag.String("router", "", "instead of tests, run the `program`, built for mipsel, on a small router")
@@ -47,7 +48,7 @@ func main() {
 	}
 	if *bench != "" {
 		machines = 1
-		args = append(args, "-test.run=^$", "-test.bench="+*bench, "-test.benchtime=3x", "-test.benchmem")
+		args = append(args, "-test.run=^$", "-test.bench="+*bench, "-test.benchtime="+*benchTime, "-test.benchmem")
 	}
 	if *verbose {
 		args = append(args, "-test.v")
