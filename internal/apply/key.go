@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/wgnetifd/wgnetifd/uci"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
@@ -66,7 +67,8 @@ func ensureSaved(dir uci.Dir, iface string) (key schema.Key, err error) {
 		if s == nil {
 			return schema.ErrNoInterface
 		}
-		if v, _ := s.Get("private_key"); v != "" && v != schema.GenerateKey {
+		v, _ := s.Get("private_key")
+		if v = strings.TrimSpace(v); v != "" && v != schema.GenerateKey {
 			key, err = schema.ParseKey(v)
 			return err
 		}

@@ -91,7 +91,7 @@ var interfaceOptions = []option[Interface]{
 			Help: "IPv4 and IPv6 addresses of this router in the tunnel. Without a length: /32 or /128.",
 		},
 		func(i *Interface, v string) error {
-			p, err := parsePrefix(v)
+			p, err := parsePrefix(withLength(v))
 			if err != nil {
 				return err
 			}

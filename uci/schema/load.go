@@ -93,14 +93,14 @@ func (i *Interface) read(s *uci.Section) {
 		if spec == nil || spec.set == nil {
 			continue
 		}
-		if o.Name == "private_key" {
-			i.NeedsKey = false
-		}
 		split := splitList
 		if o.Name == "ip6prefix" {
 			split = splitPrefixOptions
 		}
 		each(o, spec.List, split, func(value string, err error) {
+			if o.Name == "private_key" {
+				i.NeedsKey = false // unless it says 'generate'
+			}
 			if err == nil {
 				err = spec.set(i, value)
 			}
@@ -138,11 +138,11 @@ func (p *Peer) read(s *uci.Section, n int, guess []*option[Peer]) []*option[Peer
 		if spec == nil || spec.set == nil {
 			continue
 		}
-		hasKey = hasKey || o.Name == "public_key"
 		if o.Name == "allowed_ips" {
 			p.AllowedIPs = make([]netip.Prefix, 0, len(o.Values))
 		}
 		each(o, spec.List, splitList, func(value string, err error) {
+			hasKey = hasKey || o.Name == "public_key"
 			if err == nil {
 				err = spec.set(p, value)
 			}

@@ -415,6 +415,8 @@ func TestPrivateKey(t *testing.T) {
 	}{
 		{"", true, ""},
 		{"option private_key ''", true, ""},
+		{"option private_key ' '", true, ""},
+		{"list private_key ''", true, ""},
 		{"option private_key 'generate'", true, ""},
 		{"option private_key '" + privKey + "'", false, ""},
 		{"option private_key 'secret'", false, "network.wg0.private_key: " + schema.ErrKey.Error()},
@@ -432,6 +434,38 @@ func TestPrivateKey(t *testing.T) {
 				t.Errorf("problems: %v, want %s", i.Problems, tt.fatal)
 			}
 		})
+	}
+}
+
+// TestBlankPublicKey: a peer with nothing but a blank for its key has none.
+func TestBlankPublicKey(t *testing.T) {
+	for _, option := range []string{"option public_key ' '", "list public_key ''"} {
+		i := load(t, wg0()+"config wireguard_wg0\n "+option+"\n")
+		if len(i.Peers) != 1 || !i.Peers[0].Invalid || len(i.Problems) != 1 || !strings.Contains(i.Problems[0].Text, "no public key") {
+			t.Errorf("%s: %+v", option, i.Problems)
+		}
+	}
+}
+
+// TestNetmask: addresses may have a netmask in place of the length, as LuCI of 24.10
+// lets people write it.
+func TestNetmask(t *testing.T) {
+	for text, want := range map[string]string{
+		"10.0.0.1/255.255.255.0":   "10.0.0.1/24",
+		"10.0.0.1/255.255.255.255": "10.0.0.1/32",
+		"10.0.0.1/0.0.0.0":         "10.0.0.1/0",
+		"10.0.0.1/255.0.255.0":     "",
+		"10.0.0.1/ffff::":          "",
+		"fd00::1/255.255.255.0":    "",
+	} {
+		i := load(t, wg0("list addresses '"+text+"'"))
+		got := ""
+		if len(i.Addresses) > 0 {
+			got = i.Addresses[0].String()
+		}
+		if got != want || (len(i.Problems) > 0) != (want == "") {
+			t.Errorf("%s: %q, want %q; problems: %v", text, got, want, i.Problems)
+		}
 	}
 }
 

@@ -1,7 +1,9 @@
 package schema
 
 import (
+	"encoding/binary"
 	"errors"
+	"math/bits"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -85,6 +87,23 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		return netip.Prefix{}, errors.New("prefix length is over " + strconv.Itoa(addr.BitLen()))
 	}
 	return netip.PrefixFrom(addr, int(bits)), nil
+}
+
+// withLength returns ADDRESS/NETMASK of IPv4 as ADDRESS/LENGTH, and all else as it is:
+// LuCI of 24.10 lets people write 10.0.0.1/255.255.255.0, and upstream's handler takes it.
+func withLength(s string) string {
+	host, text, _ := strings.Cut(s, "/")
+	mask, err := netip.ParseAddr(text)
+	if err != nil || !mask.Is4() || strings.Contains(host, ":") {
+		return s
+	}
+	b := mask.As4()
+	m := binary.BigEndian.Uint32(b[:])
+	ones := bits.LeadingZeros32(^m)
+	if m<<ones != 0 {
+		return s
+	}
+	return host + "/" + strconv.Itoa(ones)
 }
 
 // splitList splits one string of a list option on blanks and commas, as LuCI,
