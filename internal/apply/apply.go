@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/wgnetifd/wgnetifd/internal/logline"
@@ -73,13 +74,15 @@ type Run struct {
 	Changes plan.Changes
 	pkg     *uci.Package
 	saved   *state.State
-	names   state.Names  // last good addresses, from former runs
-	early   bool         // endpoints were written from names
-	ways    *plan.Ways   // see uplinkWays
-	lost    []netip.Addr // endpoints that need a host route and get none
-	routes  plan.Routes  // that are announced
-	waiting int          // peers whose routes are not, for want of an address
-	live    bool         // the daemon's: endpoints that the device has are not ours
+	names   state.Names           // last good addresses, from former runs
+	early   bool                  // endpoints were written from names
+	ways    *plan.Ways            // see uplinkWays
+	lost    []netip.Addr          // endpoints that need a host route and get none
+	routes  plan.Routes           // that are announced
+	waiting int                   // peers whose routes are not, for want of an address
+	live    bool                  // the daemon's: endpoints that the device has are not ours
+	plan    string                // state.State.Turn when it was carried out
+	said    map[schema.Key]string // refusals that the log has
 	// Created: the device was made by this run.
 	Created bool
 	// Moved are the peers for which the configuration has another endpoint than the
@@ -87,8 +90,12 @@ type Run struct {
 	Moved []schema.Key
 	// Failed are problems that came up on the way, beside those of the configuration.
 	Failed []Problem
-	// Refused are the peers that the kernel did not take, and why.
+	// Refused are the peers that the kernel did not take, and why; Unset the options of
+	// the interface that it did not take: Failed says why.
 	Refused []*wgdev.PeerError
+	Unset   []string
+	// Again: something failed that may not fail the next time.
+	Again bool
 	// Wrote counts what was written to the device and to routes of ours, Told how
 	// often netifd was told of the interface.
 	Wrote, Told int
@@ -104,7 +111,7 @@ func (s *System) Up(ctx context.Context, iface string, net Network) (*Run, error
 	}
 	defer unlock()
 
-	r := &Run{System: *s, Net: net}
+	r := &Run{System: *s, Net: net, said: map[schema.Key]string{}}
 	r.Log = s.Log.With("interface", iface)
 	if err := r.load(iface); err != nil {
 		return r, err
@@ -115,15 +122,18 @@ func (s *System) Up(ctx context.Context, iface string, net Network) (*Run, error
 	}
 	r.save()
 	r.routes, r.waiting = r.Want.Reachable(r.Have)
+	announced := r.saved.Announced
 	if err := net.Up(ctx, r); err != nil {
 		r.undo()
 		return r, err
 	}
-	problems := r.problems()
+	r.saved.Lost = false
+	problems := append(r.problems(), r.Failed...)
 	problems = append(problems, r.kernelRoutes()...)
 	problems = append(problems, r.resolve(ctx)...)
 	problems = append(problems, r.release(ctx)...)
 	problems = append(problems, r.unreachable()...)
+	r.turn(announced)
 	r.save()
 	net.Problems(ctx, r, problems)
 	return r, nil
@@ -148,6 +158,15 @@ func (r *Run) release(ctx context.Context) []Problem {
 		return nil
 	}
 	return r.kernelRoutes()
+}
+
+// turn notes that another plan was carried out, where it was; announced is what
+// netifd was told before.
+func (r *Run) turn(announced state.Sums) {
+	if r.Wrote > 0 || r.saved.Announced != announced {
+		r.saved.Turn = strconv.FormatInt(r.Now().UnixNano(), 36)
+	}
+	r.plan = r.saved.Turn
 }
 
 // save keeps what was done for the next run.
@@ -226,6 +245,11 @@ func (r *Run) device(ctx context.Context) error {
 		r.Have = &have
 	}
 	have := r.Have
+	if !have.Exists || !have.Up {
+		// What comes next may fail half-way, or netifd may not answer.
+		r.saved.Lost = true
+		r.save()
+	}
 	if !have.Exists {
 		if err := r.Devices.Create(iface); err != nil {
 			return deviceFailure(err)
@@ -248,7 +272,7 @@ func (r *Run) device(ctx context.Context) error {
 	if r.Want.MTU != 0 && r.Want.MTU != have.MTU {
 		r.Wrote++
 		if err := r.Devices.SetMTU(iface, r.Want.MTU); err != nil {
-			r.Log.Error("the mtu was refused", "mtu", r.Want.MTU, "error", err)
+			r.unset("mtu", err)
 		}
 	}
 	if !have.Up {
@@ -274,17 +298,40 @@ func (r *Run) configure(c plan.Changes) error {
 	rest := false
 	for _, e := range split(err) {
 		var peer *wgdev.PeerError
-		if !errors.As(e, &peer) {
+		var field *wgdev.FieldError
+		switch {
+		case errors.As(e, &peer):
+			r.refuse(peer)
+		case r.live && errors.As(e, &field):
+			r.unset(field.Option, field)
+		default:
 			rest = true
-			continue
 		}
-		r.Refused = append(r.Refused, peer)
-		r.Log.Error("the kernel refused a peer", "peer", peer.PublicKey.Short(), "error", peer.Err)
 	}
 	if rest {
 		return deviceFailure(err)
 	}
 	return nil
+}
+
+// refuse notes a peer that was refused. The log gets it once of a plan: an endpoint
+// is tried again and again.
+func (r *Run) refuse(peer *wgdev.PeerError) {
+	r.Refused = append(r.Refused, peer)
+	if text := peer.Err.Error(); r.said[peer.PublicKey] != text {
+		r.said[peer.PublicKey] = text
+		r.Log.Error("the kernel refused a peer", "peer", peer.PublicKey.Short(), "error", peer.Err)
+	}
+}
+
+// unset notes an option of the interface that was refused: all else goes on, and it
+// is tried again.
+func (r *Run) unset(option string, err error) {
+	r.Unset, r.Again = append(r.Unset, option), true
+	r.Failed = append(r.Failed, Problem{Code: CodeDevice, Words: []string{"network." + r.Conf.Name + "." + option, "", err.Error()}})
+	if !r.live {
+		r.Log.Error("the kernel refused an option", "option", option, "error", err)
+	}
 }
 
 // split returns the errors that errors.Join put together.
@@ -346,6 +393,7 @@ func (r *Run) takeDown(iface string) error {
 	if err != nil {
 		return err
 	}
+	defer r.lockHostRoutes()()
 	r.dropHostRoutes(iface)
 	return r.State.Remove(iface)
 }

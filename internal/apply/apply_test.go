@@ -659,7 +659,7 @@ func TestDeviceGoneBehindNetifd(t *testing.T) {
 }
 
 func TestKeyIsMade(t *testing.T) {
-	for _, option := range []string{"", "option private_key ''", "option private_key 'generate'"} {
+	for _, option := range []string{"", "option private_key ''", "option private_key ' '", "option private_key 'generate'"} {
 		t.Run(option, func(t *testing.T) {
 			w := newWorld(t, "config interface 'lan'\n\toption proto 'static'\n\nconfig interface 'wg0'\n\toption proto 'wireguard'\n\t"+option+"\n")
 			if err := os.Chmod(w.config(), 0o640); err != nil {

@@ -2,9 +2,11 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 
+	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
@@ -18,6 +20,7 @@ func (r *Run) hostRoutes(ctx context.Context) {
 	if !ok {
 		return
 	}
+	defer r.lockHostRoutes()()
 	old := r.saved.HostRoutes
 	// Should this process be killed half-way, the next one finds in the state all
 	// that there may be.
@@ -90,6 +93,10 @@ func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, 
 		device, err := r.Net.Uplink(ctx, r, r.Conf.TunLink)
 		if err != nil {
 			r.Log.Warn("cannot find the uplink", "tunlink", r.Conf.TunLink, "error", err)
+		}
+		if err != nil && !errors.Is(err, errUplinkDown) && !errors.Is(err, netifd.ErrNoInterface) {
+			r.Again = true // Netifd did not answer: host routes stay as they are.
+			return nil, nil, false
 		}
 		uplink = &device
 	}
@@ -222,6 +229,16 @@ func (r *Run) mainRoutes() []netip.Prefix {
 	return slices.DeleteFunc(all, func(p netip.Prefix) bool {
 		return !schema.IsMainTable(r.Conf.Table(p.Addr().Is6()))
 	})
+}
+
+// lockHostRoutes keeps other runs from making and deleting host routes until unlock is
+// called: two interfaces may share one.
+func (r *Run) lockHostRoutes() (unlock func()) {
+	unlock, err := r.State.Lock("@hostroutes") // no interface has such a name
+	if err != nil {
+		return func() {} // The interface's own lock was to be had.
+	}
+	return unlock
 }
 
 // dropHostRoutes deletes the host routes that were made for the interface.

@@ -1,13 +1,20 @@
 package apply_test
 
 import (
+	"context"
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/wgnetifd/wgnetifd/internal/apply"
+	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/internal/rtnl"
+	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 )
 
 // fullTunnel is wg0 with everything behind 203.0.113.1.
@@ -87,4 +94,68 @@ func TestUplinkInAnotherTable(t *testing.T) {
 	uplink(w.kernel, "eth1", "198.51.100.254", 0)
 	w.mustUp()
 	w.wantHostRoutes("with an uplink in the main table", "203.0.113.1/32 via 198.51.100.254 dev eth1")
+}
+
+// deafFor is netifd that does not answer for an interface.
+type deafFor struct {
+	*bus
+	path string
+}
+
+func (d deafFor) Call(ctx context.Context, path, method string, args blobmsg.Table) (blobmsg.Table, error) {
+	if path == d.path {
+		return nil, context.DeadlineExceeded
+	}
+	return d.bus.Call(ctx, path, method, args)
+}
+
+// TestUplinkUnknown: that netifd does not answer does not mean that the uplink is
+// down: the host routes stay.
+func TestUplinkUnknown(t *testing.T) {
+	w := newWorld(t, fullTunnel("option tunlink 'wan'"))
+	uplink(w.kernel, "eth0", "192.0.2.254", 0)
+	w.bus.status["wan"] = blobmsg.Table{{Name: "up", Value: true}, {Name: "l3_device", Value: "eth0"}}
+	w.mustUp()
+	const route = "203.0.113.1/32 via 192.0.2.254 dev eth0"
+	w.wantHostRoutes("by the uplink", route)
+	r, err := w.sys.Up(context.Background(), "wg0", apply.Netifd{Client: netifd.Client{Bus: deafFor{w.bus, "network.interface.wan"}}})
+	if err != nil || !r.Again {
+		t.Errorf("%v, again: %v", err, r.Again)
+	}
+	w.wantHostRoutes("while netifd does not answer", route)
+	w.bus.status["wan"] = blobmsg.Table{{Name: "up", Value: false}}
+	w.mustUp()
+	w.wantHostRoutes("while the uplink is down")
+}
+
+// TestHostRouteThroughThis: a host route of another tunnel through one whose routes
+// we make ourselves, as it has more than netifd survives, stays.
+func TestHostRouteThroughThis(t *testing.T) {
+	var many strings.Builder
+	for n := range 9000 {
+		fmt.Fprintf(&many, "\tlist allowed_ips '10.%d.%d.%d/32'\n", 50+n/16384, n/64%256, n%64*4)
+	}
+	w := newWorld(t, wg0()+peer("option public_key '"+peerKey1+"'", "option route_allowed_ips '1'")+many.String()+
+		"config interface 'wg1'\n"+lines([]string{"option proto 'wireguard'", "option private_key '" + psk + "'", "option tunlink 'wg0'"})+
+		"config wireguard_wg1\n"+lines([]string{
+		"option public_key '" + peerKey2 + "'", "option route_allowed_ips '1'", "list allowed_ips '10.1.2.0/24'", "option endpoint_host '10.1.2.7'",
+	}))
+	w.mustUp()
+	w.kernel.PutRoute(rtnl.Route{Dst: netip.MustParsePrefix("10.1.2.0/24"), Device: "wg0", Protocol: 4})
+	w.bus.status["wg0"] = blobmsg.Table{{Name: "up", Value: true}, {Name: "l3_device", Value: "wg0"}}
+	if _, err := w.sys.Up(context.Background(), "wg1", apply.Netifd{Client: netifd.Client{Bus: w.bus}}); err != nil {
+		t.Fatal(err)
+	}
+	through := func() bool {
+		return slices.ContainsFunc(hostRoutes(t, w.kernel), func(r string) bool {
+			return strings.HasPrefix(r, "10.1.2.7/32 ") && strings.HasSuffix(r, " dev wg0")
+		})
+	}
+	if !through() {
+		t.Fatalf("no host route through wg0:\n%s", w.log.String())
+	}
+	w.mustUp()
+	if !through() {
+		t.Error("a run of wg0 has deleted it")
+	}
 }

@@ -127,7 +127,9 @@ func (r *Run) kernelRoutes() []Problem {
 	if err == nil {
 		return nil
 	}
-	r.Log.Error("not all routes were made", "error", err)
+	if !r.live { // The daemon, which tries again and again, logs it when it tells of it.
+		r.Log.Error("not all routes were made", "error", err)
+	}
 	return []Problem{{Code: CodeDevice, Words: []string{"network." + r.Conf.Name, "routes", err.Error()}}}
 }
 
@@ -158,6 +160,15 @@ func (r *Run) syncRoutes() error {
 		return errors.Join(badTable, err)
 	}
 	add, remove := rtnl.Diff(want, have)
+	if len(remove) > 0 {
+		// Host routes of other tunnels may lead through this one.
+		others := r.State.OtherHostRoutes(r.Conf.Name)
+		remove = slices.DeleteFunc(remove, func(t rtnl.Route) bool {
+			return t.Dst.IsSingleIP() && slices.ContainsFunc(others, func(o plan.HostRoute) bool {
+				return o.Dst == t.Dst.Addr() && o.Device == t.Device
+			})
+		})
+	}
 	errs := []error{badTable}
 	if len(add) > 0 {
 		r.Wrote++

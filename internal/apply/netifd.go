@@ -26,7 +26,7 @@ var _ Network = Netifd{}
 // afterwards, a state without them goes first.
 func (n Netifd) Up(ctx context.Context, r *Run) error {
 	full := r.netifdState()
-	if r.live && !r.Created && r.Have.Up && r.saved.Announced == sumsOf(full) && r.addressesThere() {
+	if r.live && !r.saved.Lost && r.saved.Announced == sumsOf(full) && r.addressesThere() {
 		return nil // netifd knows it, and a daemon that has nothing to say says nothing
 	}
 	s, err := n.Client.Status(ctx, r.Conf.Name)
@@ -35,7 +35,7 @@ func (n Netifd) Up(ctx context.Context, r *Run) error {
 		// It is asked for the cases below alone.
 	case !s.Up && r.live:
 		return ErrNotUp // It is being taken down.
-	case s.Up && (r.Created || !r.Have.Up):
+	case s.Up && r.saved.Lost:
 		// The device was deleted behind netifd's back: all that it had is gone. Or it
 		// was set down: its routes are.
 		if err := n.update(ctx, r, bare(full)); err != nil {
@@ -124,6 +124,8 @@ func (r *Run) addressesThere() bool {
 	return true
 }
 
+var errUplinkDown = errors.New("the interface is down")
+
 // Uplink asks netifd for the device of the interface that tunlink names.
 func (n Netifd) Uplink(ctx context.Context, _ *Run, name string) (string, error) {
 	s, err := n.Client.Status(ctx, name)
@@ -131,7 +133,7 @@ func (n Netifd) Uplink(ctx context.Context, _ *Run, name string) (string, error)
 		return "", err
 	}
 	if !s.Up || s.Device == "" {
-		return "", errors.New("the interface is down")
+		return "", errUplinkDown
 	}
 	return s.Device, nil
 }
@@ -159,19 +161,25 @@ func (s *System) KeepRunning(ctx context.Context, iface string, client netifd.Cl
 		s.Log.Warn("cannot read the addresses of the device", "interface", iface, "error", err)
 	}
 	have = slices.DeleteFunc(have, func(a netip.Prefix) bool { return a.Addr().IsLinkLocalUnicast() })
-	s.forgetAnnounced(iface)
+	s.amend(iface, func(saved *state.State) { saved.Announced = state.Sums{} })
 	return client.Update(ctx, iface, &netifd.State{Device: iface, Addresses: have, External: true})
 }
 
-// forgetAnnounced makes the next run tell netifd everything.
-func (s *System) forgetAnnounced(iface string) {
+// NoteLost notes that the device was down for a while: the kernel has dropped routes
+// that netifd believes to be there. The next Reload has them made again.
+func (s *System) NoteLost(iface string) {
+	s.amend(iface, func(saved *state.State) { saved.Lost = true })
+}
+
+// amend changes what was saved of an interface.
+func (s *System) amend(iface string, change func(*state.State)) {
 	unlock, err := s.State.Lock(iface)
 	if err != nil {
 		return
 	}
 	defer unlock()
-	if saved, err := s.State.Load(iface); err == nil && saved.Announced != (state.Sums{}) {
-		saved.Announced = state.Sums{}
+	if saved, err := s.State.Load(iface); err == nil {
+		change(saved)
 		if err := s.State.Save(iface, saved); err != nil {
 			s.Log.Warn("cannot save what was done", "interface", iface, "error", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
@@ -19,6 +20,9 @@ import (
 // ErrNotUp: the interface is not up, and bringing it up is netifd's business, or
 // that of whoever calls `wgnetifd up`.
 var ErrNotUp = errors.New("the interface is not up")
+
+// ErrStale: somebody else has carried out another plan since.
+var ErrStale = errors.New("the interface is another than was planned")
 
 // Reload makes an interface that is up what the configuration says, and writes
 // only what differs. Nothing else is touched: no other peer's session, and the
@@ -36,7 +40,7 @@ func (s *System) Reload(ctx context.Context, iface string, pkg *uci.Package, net
 		return nil, stateFailure(err)
 	}
 	defer unlock()
-	r := &Run{System: *s, Net: net, live: true, pkg: pkg}
+	r := &Run{System: *s, Net: net, live: true, pkg: pkg, said: map[schema.Key]string{}}
 	r.Log = s.Log.With("interface", iface)
 	if r.saved, err = s.State.Load(iface); err != nil {
 		r.Log.Warn("cannot read what was done before", "error", err)
@@ -57,11 +61,14 @@ func (s *System) Reload(ctx context.Context, iface string, pkg *uci.Package, net
 	}
 	r.save()
 	r.routes, r.waiting = r.Want.Reachable(r.Have)
+	announced := r.saved.Announced
 	if err := r.Net.Up(ctx, r); err != nil {
 		return r, whileUp(err)
 	}
+	r.saved.Lost = false
 	r.Failed = append(r.Failed, r.kernelRoutes()...)
 	r.Failed = append(r.Failed, r.unreachable()...)
+	r.turn(announced)
 	r.save()
 	return r, nil
 }
@@ -104,7 +111,8 @@ func appliedOf(w *plan.Peer) plan.AppliedEndpoint {
 // Adjust writes endpoints that the daemon has chosen, and makes the host routes
 // and the routes that waited for an address what they have to be by now. last is
 // the run that planned the interface; what it wants is as it was. Without
-// endpoints it follows a change of uplinks alone.
+// endpoints it follows a change of uplinks alone. The error is ErrStale when last is
+// not the newest run that planned it.
 //
 // An endpoint of IPv6 is written although the device has it: that makes the kernel
 // forget the source address that it sends from, which it keeps by another uplink as
@@ -117,10 +125,13 @@ func (s *System) Adjust(ctx context.Context, last *Run, endpoints []plan.PeerCha
 		return nil, stateFailure(err)
 	}
 	defer unlock()
-	r := &Run{System: *s, Net: last.Net, live: true, pkg: last.pkg, Conf: last.Conf, Want: last.Want}
+	r := &Run{System: *s, Net: last.Net, live: true, pkg: last.pkg, Conf: last.Conf, Want: last.Want, said: last.said}
 	r.Log = s.Log.With("interface", iface)
 	if r.saved, err = s.State.Load(iface); err != nil {
 		r.Log.Warn("cannot read what was done before", "error", err)
+	}
+	if r.saved.Turn != last.plan {
+		return r, ErrStale
 	}
 	have, err := r.Devices.Read(iface)
 	if err != nil {
@@ -295,6 +306,11 @@ func (r *Run) Slim() {
 // configuration has wrong, and what came up on the way.
 func (r *Run) TellProblems(ctx context.Context) {
 	r.logUnreachable()
+	for _, p := range r.Failed {
+		if p.Code == CodeDevice {
+			r.Log.Error(strings.Join(p.Words, " "))
+		}
+	}
 	r.tell(ctx, append(r.problems(), r.Failed...))
 }
 

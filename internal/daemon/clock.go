@@ -30,6 +30,11 @@ func (d *Daemon) watchClock(ctx context.Context) {
 			d.log.Info("the clock of the router", "set", now.Set)
 			d.bypass.sync(d)
 		}
+		if now != *before {
+			for _, k := range d.all() {
+				k.post(func(in *inbox) { in.clock = true })
+			}
+		}
 		if stepped || now.Set && !before.Set {
 			for _, k := range d.all() {
 				k.post(func(in *inbox) { in.kick, in.look = true, true })

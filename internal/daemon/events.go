@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -116,12 +117,14 @@ func (k *keeper) tell(ctx context.Context, now time.Time) {
 	if k.run != nil && k.have == nil {
 		have, err := k.d.o.System.Devices.Read(k.name)
 		if err != nil || !have.Exists {
+			k.changed = true
 			return // The next reading sees to it.
 		}
 		k.have = &have
 	}
 	k.changed = false
 	in := k.input(now)
+	in.OthersConnected = slices.ContainsFunc(k.d.all(), func(o *keeper) bool { return o != k && o.connected.Load() })
 	k.askNetifd(ctx, in)
 	i := status.Build(in)
 	next := make(map[schema.Key]tale, len(i.Peers))

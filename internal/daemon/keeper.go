@@ -62,6 +62,8 @@ type keeper struct {
 	reported string
 	// full: the interface is up, takes everything, and wants clock_bypass.
 	full atomic.Bool
+	// connected: a peer had a session at the last reading.
+	connected atomic.Bool
 	// adjusting is how long the last look at routes took, in nanoseconds.
 	adjusting atomic.Int64
 	// shown is what a status showed last; nil: something has changed since.
@@ -72,9 +74,12 @@ type keeper struct {
 type inbox struct {
 	sync    bool // the interface may have come, gone, or lost something
 	again   bool // what failed is to be tried once more
+	lost    bool // the kernel may have dropped routes, as the device was down
 	reloads []*reload
 	pkg     *uci.Package // of the newest of reloads
 	look    bool         // something happened to the device
+	down    int          // the index of a device that was down; 0: none
+	clock   bool         // what is known of the router's clock is something else now
 	adjust  bool         // routes have changed
 	uplink  bool         // the way to the Internet has
 	kick    bool         // handshakes should be tried at once
@@ -179,6 +184,10 @@ func (k *keeper) handle(ctx context.Context, in inbox) {
 	if in.again {
 		k.again = nil
 	}
+	k.changed = k.changed || in.clock // states may have other reasons
+	if in.down != 0 && in.down == k.index && k.run != nil {
+		k.later(goneTime, func(in *inbox) { in.sync, in.lost = true, true })
+	}
 	in.sync = in.sync || in.again || in.look && k.run == nil
 	k.apply(ctx, &in)
 	now = time.Now() // Others may have held the lock for long.
@@ -230,6 +239,9 @@ func (k *keeper) apply(ctx context.Context, in *inbox) {
 	if pkg == nil {
 		pkg, err = k.d.load()
 	}
+	if in.lost {
+		k.d.o.System.NoteLost(k.name)
+	}
 	before := k.run
 	var run *apply.Run
 	if err == nil {
@@ -264,7 +276,11 @@ func (k *keeper) network() apply.Network {
 func (k *keeper) takeOver(ctx context.Context, run *apply.Run, pkg *uci.Package, err error, explicit, again bool) {
 	switch {
 	case err == nil:
-		k.calm()
+		if run.Again {
+			k.tryAgain()
+		} else {
+			k.calm()
+		}
 		if run.Created {
 			k.forget() // the peers of a device that is no more
 		}
@@ -349,6 +365,7 @@ func (k *keeper) drop() {
 // forget forgets what was read of the device.
 func (k *keeper) forget() {
 	k.have, k.read, k.index = nil, time.Time{}, 0
+	k.connected.Store(false)
 	clear(k.peers)
 }
 
@@ -364,10 +381,15 @@ func (k *keeper) adjust(ctx context.Context, writes []plan.PeerChange) {
 	switch {
 	case errors.Is(err, apply.ErrNotUp):
 		k.drop()
+	case errors.Is(err, apply.ErrStale):
+		k.post(func(in *inbox) { in.sync, in.adjust = true, true })
 	case err != nil:
 		k.log.Error(err.Error())
 		k.tryAgain()
 	default:
 		k.report(ctx, run)
+		if run.Again {
+			k.tryAgain()
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -275,6 +276,8 @@ func (r *rig) everything() string {
 		if err != nil {
 			r.t.Fatal(err)
 		}
+		// Which turn it was is another one each time.
+		text = regexp.MustCompile("(?m)^turn .*\n").ReplaceAll(text, nil)
 		fmt.Fprintf(&b, "%s:\n%s", filepath.Base(f), text)
 	}
 	return b.String()

@@ -44,10 +44,11 @@ func outcomeOf(name string, conf *schema.Interface, before, run *apply.Run, err 
 
 // peers notes the peers that a run changed.
 func (c *Change) peers(before, run *apply.Run) {
-	if len(run.Changes.Peers) == 0 {
+	moved := movedOf(before, run)
+	if len(run.Changes.Peers)+len(moved) == 0 {
 		return
 	}
-	names := namesOf(before, run)
+	names := namesOf(before, run, moved)
 	refused := map[schema.Key]bool{}
 	for _, e := range run.Refused {
 		refused[e.PublicKey] = true
@@ -70,6 +71,33 @@ func (c *Change) peers(before, run *apply.Run) {
 			c.Added = append(c.Added, name)
 		}
 	}
+	for _, key := range moved {
+		c.Changed = append(c.Changed, names[key])
+	}
+}
+
+// movedOf returns the peers whose endpoints are others in the configuration than in
+// the run before, and of which nothing was written: no address may be known yet.
+func movedOf(before, run *apply.Run) (moved []schema.Key) {
+	if before == nil {
+		return nil
+	}
+	written := make(map[schema.Key]bool, len(run.Changes.Peers))
+	for n := range run.Changes.Peers {
+		written[run.Changes.Peers[n].PublicKey] = true
+	}
+	was := make(map[schema.Key]*schema.Peer, len(before.Want.Peers))
+	for n := range before.Want.Peers {
+		was[before.Want.Peers[n].PublicKey] = before.Want.Peers[n].Config
+	}
+	for n := range run.Want.Peers {
+		key, p := run.Want.Peers[n].PublicKey, run.Want.Peers[n].Config
+		if old := was[key]; old != nil && !written[key] &&
+			(old.Endpoint != p.Endpoint || !slices.Equal(old.Fallbacks, p.Fallbacks)) {
+			moved = append(moved, key)
+		}
+	}
+	return moved
 }
 
 // pathOf returns where a peer stands in the configuration.
@@ -84,8 +112,11 @@ func pathOf(conf *schema.Interface, key schema.Key) string {
 
 // namesOf returns what the peers that changed are called now, or, those that are no
 // more, were called before; "": nobody knows.
-func namesOf(before, run *apply.Run) map[schema.Key]string {
-	names := make(map[schema.Key]string, len(run.Changes.Peers))
+func namesOf(before, run *apply.Run, moved []schema.Key) map[schema.Key]string {
+	names := make(map[schema.Key]string, len(run.Changes.Peers)+len(moved))
+	for _, key := range moved {
+		names[key] = ""
+	}
 	for n := range run.Changes.Peers {
 		names[run.Changes.Peers[n].PublicKey] = ""
 	}
@@ -112,6 +143,9 @@ func namesOf(before, run *apply.Run) map[schema.Key]string {
 }
 
 func deviceChanges(before, run *apply.Run) (words []string) {
+	defer func() {
+		words = slices.DeleteFunc(words, func(w string) bool { return slices.Contains(run.Unset, w) })
+	}()
 	if run.Changes.PrivateKey != nil {
 		words = append(words, "private_key")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/wgnetifd/wgnetifd/internal/history"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/internal/resolve"
+	"github.com/wgnetifd/wgnetifd/internal/status"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
 
@@ -122,6 +123,7 @@ func (k *keeper) tick(ctx context.Context, now time.Time) (writes []plan.PeerCha
 		return nil
 	}
 	k.failed, k.have, k.index = false, &have, have.Index
+	k.connected.Store(status.AnyConnected(k.have, now))
 	k.otherServers(now)
 	k.moved = k.moved || k.roamed()
 	samples := make([]history.Sample, len(have.Peers))

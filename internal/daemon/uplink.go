@@ -91,8 +91,9 @@ func (k *keeper) named(a netip.Addr) bool {
 type dirt struct {
 	mu     sync.Mutex
 	routes bool
-	links  map[string]bool // by name; "" all
-	wake   chan struct{}
+	// links by name, "" all; with the index of what was down meanwhile, else 0.
+	links map[string]int
+	wake  chan struct{}
 }
 
 // settleTime is how long more is waited for when something changed: a new uplink
@@ -129,17 +130,25 @@ func (d *Daemon) note(e rtnl.Event) {
 	}
 	ours := e.Device != "" && d.keeper(e.Device) != nil
 	if ours && e.Kind != rtnl.EventLink {
-		return // netifd's routes and addresses of a tunnel
+		// Netifd's routes and addresses of a tunnel. Another one's endpoint may be behind it.
+		if len(d.all()) == 1 {
+			return
+		}
+		ours = false
 	}
 	d.dirty.mu.Lock()
 	if d.dirty.links == nil {
-		d.dirty.links = map[string]bool{}
+		d.dirty.links = map[string]int{}
 	}
 	switch {
 	case e.Kind == rtnl.EventLost:
-		d.dirty.routes, d.dirty.links[""] = true, true
+		d.dirty.routes, d.dirty.links[""] = true, 0
 	case ours:
-		d.dirty.links[e.Device] = true
+		down := d.dirty.links[e.Device]
+		if e.Down {
+			down = e.Index
+		}
+		d.dirty.links[e.Device] = down
 	default:
 		d.dirty.routes = true
 	}
@@ -174,8 +183,14 @@ func (d *Daemon) followNetwork(ctx context.Context) {
 		}
 		cost := time.Since(begin)
 		for _, k := range d.all() {
-			if links[""] || links[k.name] {
-				k.post(func(in *inbox) { in.look = true })
+			_, all := links[""]
+			if down, look := links[k.name]; look || all {
+				k.post(func(in *inbox) {
+					in.look = true
+					if down != 0 {
+						in.down = down
+					}
+				})
 			}
 			cost += time.Duration(k.adjusting.Load())
 		}

@@ -110,7 +110,7 @@ func TestWatch(t *testing.T) {
 		if err := h.Links().LinkSetName(h.Link("new"), "newer"); err != nil {
 			t.Fatal(err)
 		}
-		w.await(rtnl.Event{Kind: rtnl.EventLink, Device: "newer"})
+		w.await(rtnl.Event{Kind: rtnl.EventLink, Device: "newer", Down: true})
 		h.SetUp("newer")
 		h.AddAddress("newer", "10.8.0.1/16")
 		w.await(rtnl.Event{Kind: rtnl.EventAddress, Device: "newer", Dst: prefix("10.8.0.1/16")})

@@ -51,6 +51,8 @@ type Event struct {
 	Kind Kind
 	// Removed: it is gone. Otherwise it is new or has changed.
 	Removed bool
+	// Down: the link is not administratively up.
+	Down bool
 	// Index and Device are the link, the address's or the route's (of a route over
 	// several, the first). Device is empty when its name is not known any more.
 	Index  int
@@ -104,6 +106,7 @@ func parseEvent(kind uint16, b []byte) (e Event, ok bool, err error) {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		e, ok, err = parseLinkEvent(b)
 		e.Removed = kind == unix.RTM_DELLINK
+		e.Down = e.Down && !e.Removed
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		e = Event{Kind: EventAddress, Removed: kind == unix.RTM_DELADDR}
 		e.Index, e.Dst, err = parseAddress(b)
@@ -130,6 +133,7 @@ func parseLinkEvent(b []byte) (e Event, ok bool, err error) {
 		return e, false, nil
 	}
 	e = Event{Kind: EventLink, Index: int(int32(binary.NativeEndian.Uint32(b[4:])))}
+	e.Down = binary.NativeEndian.Uint32(b[8:])&unix.IFF_UP == 0
 	a := nlattr.New(b[unix.SizeofIfInfomsg:])
 	for a.Next() {
 		if a.Kind == unix.IFLA_IFNAME {

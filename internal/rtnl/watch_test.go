@@ -61,7 +61,7 @@ func TestParseEvents(t *testing.T) {
 		{
 			name: "a link",
 			in:   notification(unix.RTM_NEWLINK, linkBody(unix.AF_UNSPEC, 5, "wan")...),
-			want: []Event{{Kind: EventLink, Index: 5, Device: "wan"}},
+			want: []Event{{Kind: EventLink, Index: 5, Device: "wan", Down: true}},
 		},
 		{
 			name: "a link goes",

@@ -47,6 +47,11 @@ type State struct {
 	// Announced are sums of what netifd was told last; empty: nothing, or by a
 	// version that did not note it.
 	Announced Sums
+	// Lost: the kernel may have lost addresses and routes that netifd made, as the
+	// device was made anew, or was down.
+	Lost bool
+	// Turn tells one plan that was carried out from another; empty: none is known.
+	Turn string
 }
 
 // Sums tell whether something differs from what netifd was told: one for the
@@ -125,6 +130,12 @@ func parse(data []byte) *State {
 		if len(words) == 1 && words[0] == "ousted" {
 			s.Ousted = true
 		}
+		if len(words) == 1 && words[0] == "lost" {
+			s.Lost = true
+		}
+		if len(words) == 2 && words[0] == "turn" {
+			s.Turn = words[1]
+		}
 		if len(words) == 3 && words[0] == "announced" {
 			s.Announced = Sums{Addresses: words[1], Routes: words[2]}
 		}
@@ -186,6 +197,12 @@ func (s *State) bytes() []byte {
 	}
 	if s.Ousted {
 		lines = append(lines, "ousted\n")
+	}
+	if s.Lost {
+		lines = append(lines, "lost\n")
+	}
+	if s.Turn != "" {
+		lines = append(lines, "turn "+s.Turn+"\n")
 	}
 	if a := s.Announced; a.Addresses != "" && a.Routes != "" {
 		lines = append(lines, "announced "+a.Addresses+" "+a.Routes+"\n")

@@ -37,7 +37,8 @@ type Devices interface {
 
 	// Configure writes changes, peers in their order. What is refused costs
 	// nothing else: everything that can be written is, and the errors are joined.
-	// Those about a single peer are of type *PeerError. An error that matches
+	// Those about a single peer are of type *PeerError, those about a field of the
+	// device *FieldError. An error that matches
 	// fs.ErrNotExist means that there is no such device.
 	Configure(name string, c plan.Changes) error
 
@@ -88,6 +89,19 @@ func (e *NotWireGuardError) Error() string {
 
 // Is matches ErrNotWireGuard.
 func (e *NotWireGuardError) Is(target error) bool { return target == ErrNotWireGuard }
+
+// FieldError says what is wrong with a field of the device itself while the others,
+// and the peers, were written.
+type FieldError struct {
+	Option string // as in UCI
+	Err    error
+}
+
+// Error names the interface, and what was tried.
+func (e *FieldError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *FieldError) Unwrap() error { return e.Err }
 
 // PeerError says what is wrong with one peer while the others were written.
 type PeerError struct {

@@ -67,29 +67,29 @@ type writer struct {
 // from being set.
 func (w *writer) device(c *plan.Changes, user bool) {
 	type field struct {
-		what string
-		cfg  wgtypes.Config
+		option, what string
+		cfg          wgtypes.Config
 	}
 	var all wgtypes.Config
 	var fields []field
 	if c.PrivateKey != nil {
 		all.PrivateKey = (*wgtypes.Key)(c.PrivateKey)
-		fields = append(fields, field{"set the private key", wgtypes.Config{PrivateKey: all.PrivateKey}})
+		fields = append(fields, field{"private_key", "set the private key", wgtypes.Config{PrivateKey: all.PrivateKey}})
 	}
 	if c.FwMark != nil {
 		mark := int(*c.FwMark)
 		if user && mark < 0 {
-			w.fail(failure(w.name, "set fwmark "+strconv.FormatUint(uint64(*c.FwMark), 10),
-				errors.New("userspace WireGuard on a 32-bit machine takes 2147483647 (0x7fffffff) at most")))
+			w.fail(&FieldError{Option: "fwmark", Err: failure(w.name, "set fwmark "+strconv.FormatUint(uint64(*c.FwMark), 10),
+				errors.New("userspace WireGuard on a 32-bit machine takes 2147483647 (0x7fffffff) at most"))})
 		} else {
 			all.FirewallMark = &mark
-			fields = append(fields, field{"set fwmark " + strconv.FormatUint(uint64(*c.FwMark), 10), wgtypes.Config{FirewallMark: &mark}})
+			fields = append(fields, field{"fwmark", "set fwmark " + strconv.FormatUint(uint64(*c.FwMark), 10), wgtypes.Config{FirewallMark: &mark}})
 		}
 	}
 	if c.ListenPort != nil {
 		port := int(*c.ListenPort)
 		all.ListenPort = &port
-		fields = append(fields, field{"listen on port " + strconv.Itoa(port), wgtypes.Config{ListenPort: &port}})
+		fields = append(fields, field{"listen_port", "listen on port " + strconv.Itoa(port), wgtypes.Config{ListenPort: &port}})
 	}
 	if len(fields) == 0 {
 		return
@@ -98,14 +98,17 @@ func (w *writer) device(c *plan.Changes, user bool) {
 	switch {
 	case err == nil:
 		return
-	case len(fields) == 1 || hopeless(err):
-		w.broken = hopeless(err)
+	case hopeless(err):
+		w.broken = true
 		w.fail(failure(w.name, fields[0].what, err))
 		return
 	}
 	for _, f := range fields {
-		if err := w.send(f.cfg); err != nil {
-			w.fail(failure(w.name, f.what, err))
+		if len(fields) > 1 {
+			err = w.send(f.cfg)
+		}
+		if err != nil {
+			w.fail(&FieldError{Option: f.option, Err: failure(w.name, f.what, err)})
 		}
 	}
 }
