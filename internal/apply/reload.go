@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
@@ -308,7 +307,7 @@ func (r *Run) TellProblems(ctx context.Context) {
 	r.logUnreachable()
 	for _, p := range r.Failed {
 		if p.Code == CodeDevice {
-			r.Log.Error(strings.Join(p.Words, " "))
+			r.Log.Error(p.Words[0] + ": " + p.Words[len(p.Words)-1])
 		}
 	}
 	r.tell(ctx, append(r.problems(), r.Failed...))

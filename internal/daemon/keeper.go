@@ -286,7 +286,7 @@ func (k *keeper) takeOver(ctx context.Context, run *apply.Run, pkg *uci.Package,
 		}
 		k.adopt(ctx, run)
 		k.route = plan.NumbersOf(pkg, run.Conf)
-		if run.Wrote > 0 || run.Told > 0 {
+		if (run.Wrote > 0 || run.Told > 0) && !(again && run.Again) {
 			k.log.Info("applied the configuration", "peers", len(run.Want.Peers))
 		}
 	case errors.Is(err, apply.ErrNotUp):
