@@ -194,10 +194,12 @@ func (k *keeper) handle(ctx context.Context, in inbox) {
 	if in.uplink {
 		k.turnUplink(now)
 	}
-	writes := k.absorb(now, in.answers)
+	// The device is read first: what an answer has written would be taken for gone.
+	var writes []plan.PeerChange
 	if !now.Before(k.due(now)) || in.sync || in.look || in.uplink || len(in.reloads) > 0 || k.olderThan(now, in.calls) {
-		writes = append(writes, k.tick(ctx, now)...)
+		writes = k.tick(ctx, now)
 	}
+	writes = append(writes, k.absorb(now, in.answers)...)
 	if in.uplink {
 		writes = append(writes, k.sources(writes)...)
 	}

@@ -21,7 +21,8 @@ import (
 // do not lead through a tunnel and that are not ours.
 type uplink struct {
 	*plan.Ways
-	// defaults tells one way to the Internet from another; empty: there is none.
+	// defaults tells one way to the Internet from another; empty: there is none. Where
+	// it is unknown, that of the last look.
 	defaults string
 	// unknown: no table could be read; then everything counts as reached.
 	unknown bool
@@ -203,7 +204,7 @@ func (d *Daemon) followNetwork(ctx context.Context) {
 func (d *Daemon) turn(ctx context.Context) {
 	old := d.uplink.Load()
 	now := d.readUplink()
-	differs := !old.unknown && !now.unknown && old.defaults != now.defaults
+	differs := !now.unknown && old.defaults != now.defaults
 	other := differs && now.defaults != ""
 	if differs {
 		d.log.Info("the way to the Internet has changed", "ipv4", now.Default.IPv4, "ipv6", now.Default.IPv6)
@@ -238,6 +239,9 @@ func (d *Daemon) readUplink() *uplink {
 	if err != nil {
 		d.log.Error("cannot read the routes", "error", err)
 		u.unknown = true
+		if old := d.uplink.Load(); old != nil {
+			u.defaults = old.defaults // by which the next look sees a change
+		}
 	}
 	d.uplink.Store(u)
 	return u
