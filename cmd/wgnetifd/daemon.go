@@ -107,10 +107,13 @@ func callDaemon(ctx context.Context, method string, args blobmsg.Table) (blobmsg
 	}
 	defer conn.Close()
 	reply, err := conn.Call(ctx, daemon.Object, method, args)
-	if errors.Is(err, ubus.StatusNotFound) {
+	switch {
+	case errors.Is(err, ubus.StatusMethodNotFound):
+		err = status.ErrOther
+	case errors.Is(err, ubus.StatusNotFound):
 		// The object, or what it was asked for.
 		if _, gone := conn.Lookup(ctx, daemon.Object); gone != nil {
-			err = errors.New("the daemon is not running: /etc/init.d/wgnetifd start")
+			err = status.ErrNoDaemon
 		} else {
 			err = status.ErrNoInterface
 		}

@@ -78,7 +78,7 @@ func (d *Daemon) keepPublished(ctx context.Context, methods []ubus.Method) {
 		}
 		// ubusd may not have noticed yet that the daemon before this one has gone.
 		if !told && wait > time.Second && ctx.Err() == nil {
-			d.log.Error("the ubus object "+Object+" cannot be published: is rpcd-mod-wireguard installed beside this? Everything else goes on", "error", err)
+			d.log.Error("the ubus object "+Object+" cannot be published: remove rpcd-mod-wireguard if it is there, then /etc/init.d/rpcd reload; everything else goes on", "error", err)
 			told = true
 		}
 		select {

@@ -30,7 +30,8 @@ func (e *noDaemonError) Unwrap() error        { return e.err }
 // NoDaemon returns an error that matches ErrNoDaemon, for one of ubus.
 func NoDaemon(err error) error { return &noDaemonError{ErrNoDaemon.Error(), err} }
 
-var errOther = &noDaemonError{text: "the daemon is not running, or not on ubus, where the object " + Object + " is another program's: is rpcd-mod-wireguard installed?"}
+// ErrOther is the ErrNoDaemon where another program has the object.
+var ErrOther error = &noDaemonError{text: "the daemon is not running, or another program has the ubus object " + Object + ": remove rpcd-mod-wireguard if it is there, then /etc/init.d/rpcd reload"}
 
 // daemonTime is how long the daemon may take to answer: whoever asks has something
 // to say without it. A reload does work; rpcd waits for 30 s in all.
@@ -67,7 +68,7 @@ func (c Client) Call(ctx context.Context, method string, args blobmsg.Table) (bl
 	}
 	// Of all the methods that are ours alone.
 	if !slices.ContainsFunc(objects, func(o ubus.Object) bool { return has(&o, "peers") && has(&o, method) }) {
-		return nil, errOther
+		return nil, ErrOther
 	}
 	reply, err := c.Bus.Call(ctx, Object, method, args)
 	switch {

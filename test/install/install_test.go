@@ -184,6 +184,28 @@ func TestEmulated(t *testing.T) {
 	}
 }
 
+// TestReloadsRPCD: rpcd lets go of rpcd-mod-wireguard, whose place on ubus is the
+// daemon's, when the program comes, though no page of LuCI comes with it, and is left
+// alone by an upgrade. What its script says is no reason to fail.
+func TestReloadsRPCD(t *testing.T) {
+	f := start(t)
+	m := newManager(t, netns.New(t, "router"), native, "EMULATOR=true")
+	for _, step := range []struct{ dir, want string }{{f.old, "reload\n"}, {f.new, ""}} {
+		if err := os.RemoveAll(rpcdCalls); err != nil {
+			t.Fatal(err)
+		}
+		m.install(packagesOf(t, filepath.Join(step.dir, "opkg", native), "wgnetifd_")...)
+		got, err := os.ReadFile(rpcdCalls)
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		if string(got) != step.want {
+			t.Errorf("rpcd was asked to %q, not %q", got, step.want)
+		}
+	}
+	m.remove(everything(m)...)
+}
+
 // key returns the n-th of private keys that are all different.
 func key(n int) wgtypes.Key { return wgtypes.Key{0: byte(n) << 3, 4: 0xa5, 31: 64} }
 

@@ -184,6 +184,9 @@ var functions string
 //go:embed testdata/rc.common
 var rcCommon string
 
+// rpcdCalls gets a line each time that rpcd's init script is called.
+const rpcdCalls = "/run/rpcd.calls"
+
 // furnish puts in what a router has before a package comes.
 func furnish(root string) error {
 	var err error
@@ -192,6 +195,7 @@ func furnish(root string) error {
 		"etc/rc.common":                   rcCommon,
 		"etc/config/network":              "",
 		"etc/init.d/network":              "#!/bin/sh /etc/rc.common\nSTART=20\n",
+		"etc/init.d/rpcd":                 "#!/bin/sh\necho \"$1\" >>" + rpcdCalls + "\nexit 7\n",
 		"lib/netifd/proto/dhcp.sh":        "#!/bin/sh\n",
 		"lib/upgrade/keep.d/base-files":   "/etc/config/\n",
 		"usr/libexec/rpcd/other":          "#!/bin/sh\n",
