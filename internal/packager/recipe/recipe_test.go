@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"encoding/json"
 	"os"
 	"path"
 	"path/filepath"
@@ -75,6 +76,31 @@ func TestFeed(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantPackage, p, cmp.AllowUnexported(Package{})); diff != "" {
 		t.Errorf("package (-want +got):\n%s", diff)
+	}
+}
+
+// TestCapabilities: the jail leaves each of its sets the same. What is missing in one
+// is missing.
+func TestCapabilities(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("../../..", "openwrt-feed/wgnetifd/files/capabilities.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string][]string
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	capabilities := []string{
+		"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", // the configuration, and files of scripts, whoever owns them
+		"CAP_KILL", // scripts
+		"CAP_NET_ADMIN", "CAP_NET_RAW",
+	}
+	want := map[string][]string{}
+	for _, set := range []string{"bounding", "effective", "ambient", "permitted", "inheritable"} {
+		want[set] = capabilities
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
