@@ -103,6 +103,11 @@ cross: ## bin/NAME/wgnetifd for every OpenWrt architecture
 setup: ## install what tests, checks and demo need (as root; else say what is missing)
 	@scripts/setup
 
+# The part of it that making packages needs, and the part that the demo does.
+.PHONY: setup-packages setup-demo
+setup-packages setup-demo:
+	@scripts/setup $(@:setup-%=%)
+
 .PHONY: test
 test: test-race test-luci test-big-endian test-arch test-kernel test-router ## all tests: with -race, on big-endian MIPS, on Debian's kernels
 
@@ -160,11 +165,11 @@ MKPACKAGES    := go run ./openwrt-feed/mkpackages -keys "$(FEED_KEY)" -out "$(PA
 PACKAGE_FLAGS ?=
 
 .PHONY: packages
-packages: setup ## .ipk, .apk and feeds of every OpenWrt architecture (ARCHS='NAME...'), in build/packages
+packages: setup-packages ## .ipk, .apk and feeds of every OpenWrt architecture (ARCHS='NAME...'), in build/packages
 	$(MKPACKAGES) $(PACKAGE_FLAGS) build $(ARCHS)
 
 .PHONY: test-packages
-test-packages: packages ## install and remove every package that `make packages` makes (ARCHS='NAME...')
+test-packages: setup packages ## install and remove every package that `make packages` makes (ARCHS='NAME...')
 	$(call go-test,CGO_ENABLED=0 WGNETIFD_PACKAGES="$(abspath $(PACKAGES))",./test/install)
 
 .PHONY: feed-key
@@ -176,7 +181,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz $(FUZZTIME)
 
 .PHONY: demo
-demo: setup build ## the main job, in network namespaces: router, client, ping, status
+demo: setup-demo build ## the main job, in network namespaces: router, client, ping, status
 	go build -o bin/demo ./test/demo
 	@exec bin/demo
 
