@@ -200,7 +200,10 @@ func TestPathTaken(t *testing.T) {
 	r.daemon.awaitNoObject(t)
 	_ = other.Close()
 	r.await("the object", func() bool {
-		_, err := r.netifd.conn.Call(t.Context(), Object, "peers", nil)
+		// The one who is closing may take a call along.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := r.netifd.conn.Call(ctx, Object, "peers", nil)
 		return err == nil
 	})
 	if n := strings.Count(r.journal.String(), "rpcd-mod-wireguard"); n != 1 {
