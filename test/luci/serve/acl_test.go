@@ -39,6 +39,7 @@ var wantMethods = map[string][]string{
 type lab struct {
 	rpcd *rpcd.Rpcd
 	page *rpcd.HTTP
+	uci  *uciObject
 }
 
 func newLab(t *testing.T) *lab {
@@ -72,6 +73,10 @@ func newLab(t *testing.T) *lab {
 	if _, err := conn.Publish(ctx, "luci.wireguard", objects); err != nil {
 		t.Fatal(err)
 	}
+	reload := ubus.Method{Name: "reload", Call: func(context.Context, *ubus.Request) (blobmsg.Table, error) { return nil, nil }}
+	if _, err := conn.Publish(ctx, "network", []ubus.Method{reload}); err != nil {
+		t.Fatal(err)
+	}
 	u := newUCI(conn)
 	u.dir = uci.Dir{Config: t.TempDir(), Save: t.TempDir()}
 	for _, name := range []string{"network", "firewall", "dhcp", "system", "rpcd"} {
@@ -82,7 +87,7 @@ func newLab(t *testing.T) *lab {
 	if _, err := conn.Publish(ctx, "uci", u.methods()); err != nil {
 		t.Fatal(err)
 	}
-	return &lab{rpcd: d, page: page}
+	return &lab{rpcd: d, page: page, uci: u}
 }
 
 // methods are those of the plugin.

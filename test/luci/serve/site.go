@@ -10,6 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/wgnetifd/wgnetifd/internal/ubus"
+	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 )
 
 // site serves files and the pages of LuCI that the tests open.
@@ -197,17 +200,25 @@ func (s *site) apply(w http.ResponseWriter, r *http.Request, what string) {
 	var err error
 	switch what {
 	case "apply_rollback", "apply_unchecked":
-		err = s.uci.commit(session)
-		if err == nil {
-			err = s.uci.reload(ctx)
-		}
-		fmt.Fprint(w, `{"token":"token"}`)
+		_, err = s.uci.apply(ctx, session, blobmsg.Table{{Name: "timeout", Value: int32(30)}, {Name: "rollback", Value: what == "apply_rollback"}})
 	case "confirm":
 		_, err = s.uci.confirm(ctx, session, nil)
 	case "revert":
-		delete(s.uci.sessions, session)
+		for file := range s.uci.sessions[session] {
+			if _, err = s.uci.revert(ctx, session, blobmsg.Table{{Name: "config", Value: file}}); err != nil {
+				break
+			}
+		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ubus.StatusNoData):
+		w.WriteHeader(http.StatusNoContent)
+	case errors.Is(err, ubus.StatusPermissionDenied):
+		w.WriteHeader(http.StatusForbidden)
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "serve:", err)
+		w.WriteHeader(http.StatusInternalServerError)
+	case what == "apply_rollback":
+		fmt.Fprint(w, `{"token":"token"}`)
 	}
 }

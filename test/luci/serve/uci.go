@@ -23,7 +23,7 @@ type uciObject struct {
 
 	mu       sync.Mutex
 	sessions map[string]map[string]*staged // by session and file
-	backup   map[string][]byte             // files as before the last apply
+	pending  *applied                      // until it is confirmed; nil: nothing is
 }
 
 func newUCI(conn *ubus.Conn) *uciObject {

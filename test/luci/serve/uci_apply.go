@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
+	"github.com/wgnetifd/wgnetifd/internal/ubus"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
-	"github.com/wgnetifd/wgnetifd/test/router"
 	"github.com/wgnetifd/wgnetifd/uci"
 )
 
@@ -47,32 +49,80 @@ func changeRows(o *op) blobmsg.Array {
 	return rows
 }
 
-func (u *uciObject) revert(_ context.Context, session string, args blobmsg.Table) (blobmsg.Table, error) {
-	file, _ := args.String("config")
+func (u *uciObject) revert(ctx context.Context, session string, args blobmsg.Table) (blobmsg.Table, error) {
+	if u.pending != nil {
+		return nil, ubus.StatusPermissionDenied
+	}
+	file, ok := args.String("config")
+	if !ok {
+		return nil, ubus.StatusInvalidArgument
+	}
+	if err := u.may(ctx, session, file, "write"); err != nil {
+		return nil, err
+	}
 	delete(u.sessions[session], file)
 	return nil, nil
 }
 
+// applyTimeout is rpcd's, in seconds, where a call has none.
+const applyTimeout = 60
+
+// applied is what a session has applied and not confirmed yet: the files as they
+// were before, and its changes to them.
+type applied struct {
+	session string
+	files   map[string][]byte
+	delta   map[string]*staged
+	timer   *time.Timer
+}
+
 // apply writes a session's changes and has netifd read them, as rpcd does with
-// `network reload`; what was there before is kept for a rollback.
+// `network reload`. With rollback they have to be confirmed, and nobody applies or
+// reverts anything until they are.
 func (u *uciObject) apply(ctx context.Context, session string, args blobmsg.Table) (blobmsg.Table, error) {
-	if err := u.commit(session); err != nil {
+	rollback, _ := args.Bool("rollback")
+	switch {
+	case u.pending != nil && rollback:
+		return nil, ubus.StatusPermissionDenied
+	case u.pending != nil:
+		u.pending.files, u.pending.delta = nil, nil // rpcd drops its copies, and applies nothing.
+		return nil, nil
+	}
+	done, err := u.commit(session)
+	if err != nil {
 		return nil, err
 	}
-	if rollback, _ := args.Bool("rollback"); !rollback {
-		u.backup = nil
+	if rollback {
+		seconds := int64(applyTimeout)
+		if n, ok := args.Int("timeout"); ok {
+			seconds = n
+		}
+		u.pending = done
+		done.timer = time.AfterFunc(time.Duration(seconds)*time.Second, func() {
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			if u.pending != done {
+				return
+			}
+			if err := u.takeBack(context.Background()); err != nil {
+				fmt.Fprintln(os.Stderr, "serve: rollback:", err)
+			}
+		})
 	}
 	return nil, u.reload(ctx)
 }
 
-func (u *uciObject) commit(session string) error {
-	u.backup = map[string][]byte{}
+func (u *uciObject) commit(session string) (*applied, error) {
+	done := &applied{session: session, files: map[string][]byte{}, delta: map[string]*staged{}}
 	for file, st := range u.sessions[session] {
-		old, err := os.ReadFile(filepath.Join(router.ConfigDir, file))
-		if err != nil {
-			return err
+		if len(st.ops) == 0 {
+			continue
 		}
-		u.backup[file] = old
+		old, err := os.ReadFile(filepath.Join(u.dir.Config, file))
+		if err != nil {
+			return nil, err
+		}
+		done.files[file], done.delta[file] = old, st
 		err = u.dir.Edit(file, func(p *uci.Package) error {
 			ids := map[string]string{}
 			for i := range st.ops {
@@ -83,11 +133,14 @@ func (u *uciObject) commit(session string) error {
 			return nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
+	if len(done.files) == 0 {
+		return nil, ubus.StatusNoData
+	}
 	delete(u.sessions, session)
-	return nil
+	return done, nil
 }
 
 // reload is what the init script of the network does, and ours.
@@ -99,17 +152,47 @@ func (u *uciObject) reload(ctx context.Context) error {
 	return nil
 }
 
-func (u *uciObject) confirm(context.Context, string, blobmsg.Table) (blobmsg.Table, error) {
-	u.backup = nil
+// mine is an error unless something waits for this session's word.
+func (u *uciObject) mine(session string) error {
+	switch {
+	case u.pending == nil:
+		return ubus.StatusNoData
+	case u.pending.session != session:
+		return ubus.StatusPermissionDenied
+	}
+	return nil
+}
+
+func (u *uciObject) confirm(_ context.Context, session string, _ blobmsg.Table) (blobmsg.Table, error) {
+	if err := u.mine(session); err != nil {
+		return nil, err
+	}
+	u.pending.timer.Stop()
+	u.pending = nil
 	return nil, nil
 }
 
-func (u *uciObject) rollback(ctx context.Context, _ string, _ blobmsg.Table) (blobmsg.Table, error) {
-	for file, data := range u.backup {
-		if err := os.WriteFile(filepath.Join(router.ConfigDir, file), data, 0o600); err != nil {
-			return nil, err
+func (u *uciObject) rollback(ctx context.Context, session string, _ blobmsg.Table) (blobmsg.Table, error) {
+	if err := u.mine(session); err != nil {
+		return nil, err
+	}
+	return nil, u.takeBack(ctx)
+}
+
+// takeBack restores the files, and the session's changes as ones that are not
+// applied: who made them may put right what is wrong with them.
+func (u *uciObject) takeBack(ctx context.Context) error {
+	p := u.pending
+	p.timer.Stop()
+	u.pending = nil
+	for file, data := range p.files {
+		if err := os.WriteFile(filepath.Join(u.dir.Config, file), data, 0o600); err != nil {
+			return err
 		}
 	}
-	u.backup = nil
-	return nil, u.reload(ctx)
+	if u.sessions[p.session] == nil {
+		u.sessions[p.session] = map[string]*staged{}
+	}
+	maps.Copy(u.sessions[p.session], p.delta)
+	return u.reload(ctx)
 }
