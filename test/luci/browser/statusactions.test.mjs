@@ -2,13 +2,19 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { quiet, scan } from './form.mjs';
 import { screenshot, start } from './harness.mjs';
-import { PRIVATE, deviceHas, home, keys, pair, refuse, sectionOf } from './status.mjs';
+import { PRIVATE, calls, deviceHas, home, keys, pair, refuse, sectionOf, session } from './status.mjs';
 
 let lab;
 
 before(async () => { lab = await start(); });
 after(() => lab?.stop());
-afterEach(() => Promise.all(lab.browser.pages().slice(1).map((page) => page.close())));
+
+// A page that goes before its change is confirmed has the router take it back.
+const settled = (page) => page.waitForFunction(() => !document.querySelector('.wgn-row[aria-busy="true"], .modal-overlay-active #modal_overlay .spinning'));
+afterEach(() => Promise.all(lab.browser.pages().slice(1).map((page) => settled(page).finally(() => page.close()))));
+
+const box = (status, name) => status.row(name).locator('input[type=checkbox]');
+const staged = async (status) => (await lab.call(status.page, 'uci', 'changes')).result[1].changes;
 
 test('the switch enables and disables a peer at once, in the device and in the file', async () => {
 	const status = await home(lab);
@@ -19,12 +25,14 @@ test('the switch enables and disables a peer at once, in the device and in the f
 	assert.match(await sectionOf(lab, keys.tablet.pub), /option disabled '1'/);
 	assert.ok(await deviceHas(lab, keys.tablet.pub, false));
 	assert.equal(await status.row('Laptop').getAttribute('data-state'), 'connected', 'nobody else notices');
+	await settled(status.page);
 	await status.row('Tablet').locator('input[type=checkbox]').click();
 	await status.until('Tablet', 'waiting');
 	assert.doesNotMatch(await sectionOf(lab, keys.tablet.pub), /disabled/);
 	assert.ok(await deviceHas(lab, keys.tablet.pub, true));
 	assert.equal(await status.page.locator('.alert-message').filter({ visible: true }).count(), 0, 'what is wrong with the camera is not said again');
 	// LuCI takes a change back that is not confirmed: this one was.
+	await settled(status.page);
 	assert.deepEqual((await lab.call(status.page, 'uci', 'changes')).result[1].changes, {});
 	quiet(status.page, ...PRIVATE);
 });
@@ -32,23 +40,85 @@ test('the switch enables and disables a peer at once, in the device and in the f
 test('changes that wait are named before they go along', async () => {
 	const status = await home(lab);
 	await lab.call(status.page, 'uci', 'set', { config: 'network', section: 'lan', values: { mtu: '1400' } });
-	const box = status.row('Tablet').locator('input[type=checkbox]');
-	await box.click();
+	await box(status, 'Tablet').click();
 	await status.page.locator('#modal_overlay').getByText('(network)').waitFor();
 	await status.press('Cancel');
 	// The page asks the router again, and shows what that says.
 	await status.page.waitForFunction(() => !document.querySelector('.wgn-row[aria-busy="true"]') && [...document.querySelectorAll('.wgn-row input')].at(-1).checked);
-	assert.equal(await box.isChecked(), true);
+	assert.equal(await box(status, 'Tablet').isChecked(), true);
 	assert.doesNotMatch(await lab.network(), /mtu '1400'/);
+});
+
+// rpcd applies nothing while a change waits for its confirmation.
+test('two switches, one behind the other, are two changes', async () => {
+	const status = await home(lab);
+	await box(status, 'Tablet').click();
+	await box(status, 'Office').click();
+	await status.until('Tablet', 'disabled');
+	await status.until('Office', 'disabled');
+	assert.match(await sectionOf(lab, keys.office.pub), /option disabled '1'/);
+	await settled(status.page);
+	assert.equal(await status.page.locator('.alert-message').filter({ visible: true }).count(), 0);
+	assert.deepEqual(await staged(status), {});
+	quiet(status.page, ...PRIVATE);
+});
+
+test('a switch waits for what somebody else has not confirmed', async () => {
+	const status = await home(lab);
+	const other = await session(lab);
+	await lab.call(other, 'uci', 'set', { config: 'network', section: 'lan', values: { mtu: '1400' } });
+	assert.deepEqual((await lab.call(other, 'uci', 'apply', { timeout: 4, rollback: true })).result[0], 0);
+	await box(status, 'Tablet').click();
+	await status.until('Tablet', 'disabled');
+	const text = await lab.network();
+	assert.doesNotMatch(text, /mtu '1400'/, 'it was taken back');
+	assert.match(await sectionOf(lab, keys.tablet.pub), /option disabled '1'/);
+	quiet(status.page, ...PRIVATE);
+});
+
+test('a confirmation whose answer is lost is one', async () => {
+	const status = await home(lab);
+	let lost = 0;
+	await status.page.route('**/ubus/**', async (route) => {
+		if (lost || !calls(route.request()).some((call) => call.method === 'confirm')) return route.fallback();
+		lost++;
+		await route.fetch();
+		return route.abort();
+	});
+	await box(status, 'Tablet').click();
+	await status.until('Tablet', 'disabled');
+	await settled(status.page);
+	assert.equal(lost, 1);
+	assert.equal(await status.page.locator('.alert-message').filter({ visible: true }).count(), 0);
+	assert.match(await sectionOf(lab, keys.tablet.pub), /option disabled '1'/);
+});
+
+test('a change that is taken back leaves nothing staged', async () => {
+	const status = await home(lab);
+	await status.page.route('**/ubus/**', (route) => (calls(route.request()).some((call) => call.method === 'confirm') ? route.abort() : route.fallback()));
+	await box(status, 'Tablet').click();
+	await status.until('Tablet', 'disabled');
+	await status.page.locator('.alert-message.danger').waitFor({ timeout: 60000 });
+	assert.match(await status.page.locator('.alert-message.danger').innerText(), /was not reachable after the change/);
+	assert.doesNotMatch(await sectionOf(lab, keys.tablet.pub), /disabled/);
+	assert.deepEqual(await staged(status), {});
+	assert.equal(await status.page.locator('[data-indicator="uci-changes"]').count(), 0);
+	// Trying again is a change as any other.
+	await status.page.unroute('**/ubus/**');
+	await status.until('Tablet', 'waiting');
+	await box(status, 'Tablet').click();
+	await status.until('Tablet', 'disabled');
+	await settled(status.page);
+	assert.deepEqual(await staged(status), {});
 });
 
 test('a change that the router refuses leaves nothing behind', async () => {
 	const status = await home(lab);
-	await refuse(status.page, 'apply', 6);
+	await refuse(status.page, 'apply', 4);
 	await status.row('Tablet').locator('input[type=checkbox]').click();
 	const said = status.page.locator('.alert-message.danger');
 	await said.waitFor();
-	assert.match(await said.innerText(), /^RPC call to uci\/apply failed with ubus code 6: Permission denied\s*Dismiss/, 'and no trace behind it');
+	assert.match(await said.innerText(), /^RPC call to uci\/apply failed with ubus code 4: Resource not found\s*Dismiss/, 'and no trace behind it');
 	await status.page.waitForFunction(() => !document.querySelector('.wgn-row[aria-busy="true"]') && [...document.querySelectorAll('.wgn-row input')].at(-1).checked);
 	assert.deepEqual((await lab.call(status.page, 'uci', 'changes')).result[1].changes, {});
 	assert.equal(await status.row('Tablet').locator('input[type=checkbox]').isChecked(), true);

@@ -41,30 +41,36 @@ function sectionOf(peer) {
 	});
 }
 
-/* also asks before changes that the person made elsewhere are applied with ours;
- * it resolves to whether to go on. */
-function also() {
-	return change.pending().then(function(files) {
-		if (!files.length)
-			return true;
-
-		return new Promise(function(resolve) {
-			const answer = function(yes) {
-				return function(ev) {
-					ev.preventDefault();
-					ui.hideModal();
-					resolve(yes);
-				};
+/* also asks before changes to files that the person made elsewhere are applied with
+ * ours; it resolves to whether to go on. */
+function also(files) {
+	return new Promise(function(resolve) {
+		const text = E('p', [ _('Changes that you made before are not applied yet (%s). They are applied together with this one.').format(files.join(', ')) ]);
+		const answer = function(yes) {
+			return function(ev) {
+				ev.preventDefault();
+				ui.hideModal();
+				resolve(yes);
 			};
+		};
 
-			ui.showModal([ _('Unsaved changes') ], [
-				E('p', [ _('Changes that you made before are not applied yet (%s). They are applied together with this one.').format(files.join(', ')) ]),
-				E('div', { 'class': 'button-row right' }, [
-					E('button', { 'class': 'btn cbi-button', 'click': answer(false) }, [ _('Cancel') ]), ' ',
-					E('button', { 'class': 'btn cbi-button cbi-button-apply important', 'click': answer(true) }, [ _('Apply all of them') ])
-				])
-			]);
-		});
+		ui.showModal([ _('Unsaved changes') ], [
+			text,
+			E('div', { 'class': 'button-row right' }, [
+				E('button', { 'class': 'btn cbi-button', 'click': answer(false) }, [ _('Cancel') ]), ' ',
+				E('button', { 'class': 'btn cbi-button cbi-button-apply important', 'click': answer(true) }, [ _('Apply all of them') ])
+			])
+		]);
+
+		/* Another dialog may take its place: that is no answer, and others wait for
+		 * their turn. */
+		const gone = window.setInterval(function() {
+			if (document.body.contains(text))
+				return;
+
+			window.clearInterval(gone);
+			resolve(false);
+		}, 500);
 	});
 }
 
@@ -86,7 +92,6 @@ function reloaded(name, section) {
 
 return baseclass.extend({
 	sectionOf: sectionOf,
-	also: also,
 	reloaded: reloaded,
 	cancelButton: cancelButton,
 
@@ -94,15 +99,13 @@ return baseclass.extend({
 	 * to sentences on what is left to do; null when the person thought better of
 	 * it. */
 	enable(peer, on) {
-		return Promise.all([ sectionOf(peer), also() ]).then(function(r) {
-			if (!r[1])
-				return null;
-
-			return change.apply([ on
-				? { op: 'remove', config: 'network', section: r[0]['.name'], options: [ 'disabled' ] }
-				: { op: 'set', config: 'network', section: r[0]['.name'], values: { disabled: '1' } }
-			]).then(function() { return reloaded(peer.interface, peer.section) });
-		});
+		return change.apply(function() {
+			return sectionOf(peer).then(function(s) {
+				return [ on
+					? { op: 'remove', config: 'network', section: s['.name'], options: [ 'disabled' ] }
+					: { op: 'set', config: 'network', section: s['.name'], values: { disabled: '1' } } ];
+			});
+		}, also).then(function(made) { return made && reloaded(peer.interface, peer.section) });
 	},
 
 	/* resolve looks the name of a peer's endpoint up again. */
@@ -138,8 +141,8 @@ return baseclass.extend({
 	edit(peer, saved) {
 		return sectionOf(peer).then(function(s) {
 			peeredit.open(peer, s, function(ops) {
-				return also().then(function(yes) {
-					return yes ? change.apply(ops).then(function() { return reloaded(peer.interface, peer.section) }).then(saved) : null;
+				return change.apply(function() { return ops }, also).then(function(made) {
+					return made ? reloaded(peer.interface, peer.section).then(saved) : null;
 				});
 			});
 		});

@@ -154,13 +154,13 @@ Walk.prototype.review = function() {
 Walk.prototype.apply = function(plan) {
 	const self = this, name = this.form.wish.interface;
 
-	return change.pending().then(function(files) {
+	return change.apply(function() { return plan.ops }, function(files) {
 		files = files.filter(function(f) { return FILES.indexOf(f) >= 0 });
 
 		if (files.length)
 			throw new Error(_('%s was changed elsewhere meanwhile. Apply or discard that first.').format(files.join(', ')));
 
-		return change.apply(plan.ops);
+		return true;
 	}).then(function() {
 		return actions.reloaded(name);
 	}).then(function(sentences) {
