@@ -72,6 +72,7 @@ test('mistakes are told with their line, without secrets', () => {
 		[file('[Interface]', 'DNS = !'), 2, /search domain/],
 		[file('[Interface]', '[Interface]'), 2, /second \[Interface\]/],
 		[file('[Peer]', 'AllowedIPs = 10.0.0.0/8'), 1, /no PublicKey/],
+		[file('[Peer]', 'PublicKey =', 'AllowedIPs = 10.0.0.0/8'), 1, /no PublicKey/],
 		[file('[Peer]', `PublicKey = ${PUB}`, 'PresharedKey = SECRETSECRET'), 3, /^PresharedKey: a key/],
 		[file('[Peer]', `PublicKey = ${PUB}`, 'AllowedIPs = 10.0.0.0/33'), 3, /over 32/],
 		[file('[Peer]', `PublicKey = ${PUB}`, 'Endpoint = vpn.example.org'), 3, /HOST:PORT/],
@@ -91,6 +92,15 @@ test('names of peers in comments', () => {
 	const c = config.parse(file('[Interface]', '### Client phone', '[Peer]', `PublicKey = ${PUB}`, '', '[Peer]', '# Name = laptop <b>', `PublicKey = ${PUB2}`,
 		'# Client: tablet (1234)', '[Peer]', `PublicKey = ${PSK}`, '# Name = late'));
 	assert.deepEqual(plain(c.peers.map((p) => p.name)), ['phone', 'laptop <b>', 'tablet (1234)']);
+});
+
+test('a name is of the section that it stands in, or right above', () => {
+	const names = (...lines) => plain(config.parse(file(...lines)).peers.map((p) => p.name));
+	assert.deepEqual(names('[Interface]', '# Name = node1', 'Address = 10.0.0.1/24', '', '[Peer]', '# Name = node2', `PublicKey = ${PUB}`, '', '[Peer]', '# Name = node3', `PublicKey = ${PUB2}`),
+		['node2', 'node3']);
+	// Without a setting behind it nobody can tell but by the name below.
+	assert.deepEqual(names('[Interface]', `PrivateKey = ${PRIV}`, '# Name = node1', '[Peer]', '# Name = node2', `PublicKey = ${PUB}`), ['node2']);
+	assert.deepEqual(names('[Peer]', '# Name = a', '# Name = b', `PublicKey = ${PUB}`, '# Name = c', 'AllowedIPs = 10.0.0.1', '[Peer]', `PublicKey = ${PUB2}`), ['a', null]);
 });
 
 // openwrt/luci#8818: whom the file describes.

@@ -28,7 +28,7 @@ function nameIn(comment) {
 }
 
 function newSection(type, line) {
-	return { type: type, line: line, values: {}, name: null };
+	return { type: type, line: line, values: {}, name: null, named: null };
 }
 
 /* sectionsOf cuts a text into sections; `ignored` takes the lines that no
@@ -44,8 +44,10 @@ function sectionsOf(text, ignored) {
 		if (trimmed.charAt(0) == '#') {
 			const name = nameIn(trimmed);
 
-			if (name && section && section.type == 'peer' && !section.name && !Object.keys(section.values).length)
-				section.name = name;
+			/* Below the header it counts more than one above, which may be of the
+			 * section before. */
+			if (name && section && section.type == 'peer' && !section.named && !Object.keys(section.values).length)
+				section.name = section.named = name;
 			else if (name)
 				before = name;
 
@@ -74,6 +76,9 @@ function sectionsOf(text, ignored) {
 			before = null;
 			return;
 		}
+
+		/* A name above a setting is not the next section's. */
+		before = null;
 
 		const key = pair ? pair[1].toLowerCase() : null;
 		const known = (section && KEYS[section.type]) ? KEYS[section.type][key] : undefined;
@@ -170,7 +175,7 @@ function readPeer(section, config) {
 	if (p.keepalive.match(/^(off|0+)$/i))
 		p.keepalive = '';
 
-	if (!section.values.publickey)
+	if (single(section, 'publickey') == '')
 		errors.push({ line: section.line, text: _('[Peer] has no PublicKey') });
 
 	for (let a of section.values.allowedips || []) {
