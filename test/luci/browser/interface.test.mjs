@@ -245,6 +245,24 @@ test('a configuration file becomes the interface', async () => {
 	await page.close();
 });
 
+test('a file that comes again changes what it says, and makes no routes with Table = off', async () => {
+	const old = ['option mtu \'1400\'', 'option fwmark \'0x51\'', 'option ip4table \'77\''];
+	const { page, form } = await editing(lab, WG0 + old.map((line) => `\t${line}\n`).join('')
+		+ peerSection(PEER, ['option description \'office\'', 'option route_allowed_ips \'1\'', 'list allowed_ips \'10.7.0.0/24\'']));
+	await form.press('Load configuration…');
+	await form.pane().locator('textarea').fill(`[Interface]\nPrivateKey = ${PRIV}\nAddress = 10.9.0.1/24\nTable = off\n[Peer]\nPublicKey = ${PEER}\nAllowedIPs = 0.0.0.0/0\n`);
+	await shows(form.pane(), /Table = off: no routes are made/);
+	await form.pane().locator('.wgn-import').click();
+	await form.pane().waitFor({ state: 'detached' });
+	await form.save();
+	await apply(page);
+	const text = await lab.network();
+	for (const line of [...old, 'option listen_port \'51820\'', 'list addresses \'10.9.0.1/24\'', 'option description \'office\'', 'list allowed_ips \'0.0.0.0/0\'', 'option route_allowed_ips \'0\''])
+		assert.ok(text.includes(`\t${line}\n`), `${line} in\n${text.replaceAll(PRIV, 'PRIVATE')}`);
+	quiet(page, PRIV);
+	await page.close();
+});
+
 test('a file is chosen or dropped, and whom it describes is asked where nobody can know', async () => {
 	const { page, form } = await editing(lab, WG0);
 	await form.press('Load configuration…');

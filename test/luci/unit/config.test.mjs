@@ -15,7 +15,7 @@ test('a file of a provider', () => {
 		'DNS = 10.64.0.1, corp.example', '', '[Peer]', `PublicKey=${PUB}`, 'AllowedIPs = 0.0.0.0/0,::0/0', 'Endpoint = 193.32.127.66:51820', ''));
 	assert.deepEqual(plain(c), {
 		interface: { privateKey: PRIV, addresses: ['10.64.1.2/32', 'fc00:bbbb::2/128'], listenPort: '', dns: ['10.64.0.1'], search: ['corp.example'],
-			mtu: '', fwMark: '', table: '', hooks: [] },
+			mtu: '', fwMark: '', table: '', hooks: [], unset: [] },
 		hasInterface: true,
 		peers: [{ name: null, publicKey: PUB, presharedKey: '', allowedIPs: ['0.0.0.0/0', '::0/0'], endpointHost: '193.32.127.66', endpointPort: '51820', keepalive: '' }],
 		errors: [], ignored: [],
@@ -51,9 +51,16 @@ test('Table = off makes no routes; off and auto are defaults', () => {
 	const r = config.asRouter(c, '');
 	assert.equal(r.interface.fwmark, '');
 	assert.equal(r.interface.ip4table, '');
-	assert.equal(r.peers[0].route_allowed_ips, '');
+	assert.equal(r.peers[0].route_allowed_ips, '0', 'the peer may be there, and make routes');
 	assert.equal(r.peers[0].persistent_keepalive, '');
 	assert.equal(config.parse(file('[Interface]', 'Table = auto')).interface.table, '');
+});
+
+test('an interface that has the file\'s key keeps what the file says nothing of', () => {
+	const parse = (...lines) => config.parse(file('[Interface]', `PrivateKey = ${PRIV}`, 'Address = 10.0.0.1/24', ...lines));
+	assert.deepEqual(plain(config.asRouter(parse('Table = off'), '', true).interface), { private_key: PRIV, addresses: ['10.0.0.1/24'] });
+	assert.deepEqual(plain(config.asRouter(parse('MTU = 1400', 'FwMark = off', 'Table = auto'), '', true).interface),
+		{ private_key: PRIV, addresses: ['10.0.0.1/24'], mtu: '1400', fwmark: '', ip4table: '', ip6table: '' });
 });
 
 test('everything through the tunnel is said', () => {
@@ -134,7 +141,7 @@ test('a device becomes a peer, and its own configuration stays with it', () => {
 
 test('what is written is read again as the same', () => {
 	const c = {
-		interface: { privateKey: PRIV, addresses: ['10.0.0.2/32', 'fd00::2/128'], listenPort: '', dns: ['10.0.0.1'], search: ['lan'], mtu: '1400', fwMark: '', table: '', hooks: [] },
+		interface: { privateKey: PRIV, addresses: ['10.0.0.2/32', 'fd00::2/128'], listenPort: '', dns: ['10.0.0.1'], search: ['lan'], mtu: '1400', fwMark: '', table: '', hooks: [], unset: [] },
 		hasInterface: true,
 		peers: [{ name: null, publicKey: PUB, presharedKey: PSK, allowedIPs: ['0.0.0.0/0', '::/0'], endpointHost: '2001:db8::1', endpointPort: '51820', keepalive: '25' }],
 		errors: [], ignored: [],

@@ -133,11 +133,15 @@ function readInterface(section, config) {
 	i.fwMark = checked(section, 'fwmark', 'FwMark', option('fwmark'), errors);
 	i.table = single(section, 'table').toLowerCase();
 
-	if (i.fwMark.match(/^(off|0|0x0+)$/i))
+	if (i.fwMark.match(/^(off|0|0x0+)$/i)) {
 		i.fwMark = '';
+		i.unset.push('fwmark');
+	}
 
-	if (i.table == 'auto')
+	if (i.table == 'auto') {
 		i.table = '';
+		i.unset.push('ip4table', 'ip6table');
+	}
 
 	for (let a of section.values.address || []) {
 		const wrong = check.interfaceOption('addresses', a);
@@ -220,7 +224,8 @@ function isDefault(prefix) {
 
 return baseclass.extend({
 	/* parse reads a file:
-	 *   { interface: { privateKey, addresses, listenPort, dns, search, mtu, fwMark, table, hooks },
+	 *   { interface: { privateKey, addresses, listenPort, dns, search, mtu, fwMark, table, hooks,
+	 *     unset: options of UCI that the file sets to their default },
 	 *     hasInterface, peers: [ { name, publicKey, presharedKey, allowedIPs,
 	 *     endpointHost, endpointPort, keepalive } ],
 	 *     errors: [ { line, text } ], ignored: [ { line, text } ] }
@@ -228,7 +233,7 @@ return baseclass.extend({
 	 * and other words for a default are ''. errors hold no secret. */
 	parse(text) {
 		const config = {
-			interface: { privateKey: '', addresses: [], listenPort: '', dns: [], search: [], mtu: '', fwMark: '', table: '', hooks: [] },
+			interface: { privateKey: '', addresses: [], listenPort: '', dns: [], search: [], mtu: '', fwMark: '', table: '', hooks: [], unset: [] },
 			hasInterface: false, peers: [], errors: [], ignored: []
 		};
 
@@ -313,10 +318,11 @@ return baseclass.extend({
 
 	/* asRouter returns what this router's configuration becomes with the file:
 	 * { interface: options of UCI, peers: [ options of UCI ], notes: [ sentences ] }.
-	 * Options that the file says nothing of are ''/[], as a form takes them. As
-	 * wg-quick does, allowed IPs become routes, unless the file has Table = off.
+	 * Options that the file says nothing of are ''/[], as a form takes them; of an
+	 * interface that has the file's key already (same) they are not there, and stay
+	 * as they are. As wg-quick does, allowed IPs become routes, unless the file has Table = off.
 	 * comment: a name for peers that have none, such as the file's. */
-	asRouter(config, comment) {
+	asRouter(config, comment, same) {
 		const i = config.interface, notes = [];
 		const off = (i.table == 'off');
 
@@ -333,19 +339,27 @@ return baseclass.extend({
 				return _('%s (line %d)').format(n.text, n.line);
 			}).join(', ')));
 
+		const options = {
+			private_key: i.privateKey,
+			listen_port: i.listenPort,
+			addresses: i.addresses,
+			dns: i.dns,
+			dns_search: i.search,
+			mtu: i.mtu,
+			fwmark: i.fwMark,
+			ip4table: off ? '' : i.table,
+			ip6table: off ? '' : i.table
+		};
+
+		if (same)
+			for (let name of Object.keys(options))
+				if (!options[name].length && i.unset.indexOf(name) < 0)
+					delete options[name];
+
 		return {
-			interface: {
-				private_key: i.privateKey,
-				listen_port: i.listenPort,
-				addresses: i.addresses,
-				dns: i.dns,
-				dns_search: i.search,
-				mtu: i.mtu,
-				fwmark: i.fwMark,
-				ip4table: off ? '' : i.table,
-				ip6table: off ? '' : i.table
-			},
-			peers: this.peerOptions(config.peers, off ? '' : '1', comment),
+			interface: options,
+			/* A peer that is there already may make routes. */
+			peers: this.peerOptions(config.peers, off ? '0' : '1', comment),
 			notes: notes
 		};
 	},

@@ -54,7 +54,7 @@ return baseclass.extend({
 	 * s: the section of the form; own(): its { privateKey, publicKey }. */
 	open(map, s, own, preferred) {
 		const type = 'wireguard_%s'.format(s.section);
-		const state = { config: null, side: null, comment: '' };
+		const state = { config: null, side: null, comment: '', same: false };
 		const result = E('div', { 'aria-live': 'polite' });
 		const area = E('textarea', {
 			'rows': 10, 'spellcheck': 'false', 'autocomplete': 'off', 'wrap': 'off',
@@ -99,6 +99,7 @@ return baseclass.extend({
 				const o = own();
 				const found = config.side(state.config, { privateKey: o.privateKey, publicKey: o.publicKey, peers: uci.sections('network', type).length });
 
+				state.same = !!o.privateKey && o.privateKey == state.config.interface.privateKey;
 				state.side = found.side || (state.config.errors.length ? null : preferred) || null;
 				result.appendChild(choice(state, found, update));
 			}
@@ -163,7 +164,7 @@ return baseclass.extend({
 				savePeer(type, config.asPeer(state.config, { priv: i.privateKey, pub: pub }, s.formvalue(s.section, 'public_key'), state.comment));
 			}
 			else {
-				const wanted = config.asRouter(state.config, state.comment);
+				const wanted = config.asRouter(state.config, state.comment, state.same);
 
 				wanted.interface.public_key = pub;
 
