@@ -70,7 +70,7 @@ test('an address keeps a query, and takes nothing that it cannot be', () => {
 	q = query.turn(query.sort(q, 'tx'), 2);
 	assert.deepEqual(plain(query.read(`#${query.write(q)}`)), plain(q));
 	assert.equal(query.write(START), '');
-	for (const hash of ['', '#', '#x', '#offset=-1&limit=7&sort=__proto__&state=<img>,,&text=%E0%A4', '#offset=1e9&sort', null, '#reverse=2'])
+	for (const hash of ['', '#', '#x', '#offset=-1&limit=7&sort=__proto__&state=<img>,,&text=%E0%A4', '#offset=1e9&sort', '#state=bogus,constructor', null, '#reverse=2'])
 		assert.deepEqual(plain(query.read(hash)), plain(START), String(hash));
 	assert.equal(query.read('#offset=30').offset, 25, 'pages begin where pages begin');
 });

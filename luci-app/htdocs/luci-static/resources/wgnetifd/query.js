@@ -1,5 +1,6 @@
 'use strict';
 'require baseclass';
+'require wgnetifd.state as state';
 
 /* What of the peers is shown: filter, order and page. A query is a plain object
  * that is never changed; each function returns another one. */
@@ -144,7 +145,7 @@ return baseclass.extend({
 		q = change(q, {
 			sort: SORTS.indexOf(values.sort) >= 0 ? values.sort : START.sort,
 			reverse: values.reverse == '1',
-			states: String(values.state || '').split(',').filter(function(s, i, all) { return s.match(/^[a-z]+$/) && all.indexOf(s) == i })
+			states: String(values.state || '').split(',').filter(function(s, i, all) { return state.PEERS.indexOf(s) >= 0 && all.indexOf(s) == i })
 		});
 
 		return Object.assign({}, q, { offset: String(values.offset).match(/^\d{1,9}$/) ? Math.floor(+values.offset / q.limit) * q.limit : 0 });
