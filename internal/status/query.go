@@ -163,10 +163,12 @@ func wordList[T ~string](words []T) string {
 // ErrNoPeer: the interface has no such peer.
 var ErrNoPeer = errors.New("the interface has no such peer")
 
-// PeerRef names one peer: by its public key, or by its section.
+// PeerRef names one peer: by its public key, or by its section. With both it is the
+// section's that has the key, and otherwise whichever has the key: the numbers of
+// sections without names change.
 type PeerRef struct {
 	Interface string
-	PublicKey schema.Key // zero: Section counts
+	PublicKey schema.Key // zero: Section alone counts
 	Section   string
 }
 
@@ -213,21 +215,16 @@ func (s *Snapshot) Find(ref PeerRef) (*Interface, *Peer, error) {
 	var found *Peer
 	for n := range i.Peers {
 		p := &i.Peers[n]
-		switch {
-		case ref.PublicKey.IsZero():
-			if p.Section != ref.Section || p.Section == "" {
-				continue
-			}
-		case p.PublicKey != ref.PublicKey:
-			continue
-		case !p.InKernel && found == nil:
-			// A second section with the key may be the one that is in use.
-			found = p
-			continue
-		case !p.InKernel:
+		if !ref.PublicKey.IsZero() && p.PublicKey != ref.PublicKey {
 			continue
 		}
-		return i, p, nil
+		if p.Section == ref.Section && p.Section != "" {
+			return i, p, nil
+		}
+		// Of several sections with the key one may be in use.
+		if !ref.PublicKey.IsZero() && (found == nil || p.InKernel && !found.InKernel) {
+			found = p
+		}
 	}
 	if found == nil && i.Reason == InterfaceReasonUnreadable {
 		// It may be there all the same.

@@ -296,3 +296,43 @@ func TestNoSecret(t *testing.T) {
 		t.Error("a secret can be found by its beginning")
 	}
 }
+
+// Several sections may have one key: the kernel has one peer for all of them.
+func TestFindByKeyAndSection(t *testing.T) {
+	k, other := key(t, peerKey1), key(t, peerKey2)
+	snap := &status.Snapshot{Interfaces: []status.Interface{{Name: "wg0", Peers: []status.Peer{
+		{PublicKey: k, Section: "first"},
+		{PublicKey: k, Section: "second", InKernel: true},
+		{PublicKey: k, Section: "third", InKernel: true},
+		{PublicKey: other, Section: "office"},
+		{PublicKey: other},
+		{Section: "empty"},
+	}}}}
+	for _, tt := range []struct {
+		key     schema.Key
+		section string
+		want    string // none: ErrNoPeer
+	}{
+		{k, "first", "first"},
+		{k, "third", "third"},
+		{k, "", "second"},
+		{k, "office", "second"},
+		{k, "gone", "second"},
+		{other, "", "office"},
+		{schema.Key{}, "first", "first"},
+		{schema.Key{}, "empty", "empty"},
+		{schema.Key{}, "gone", "none"},
+		{schema.Key{}, "", "none"},
+	} {
+		got := "none"
+		_, p, err := snap.Find(status.PeerRef{Interface: "wg0", PublicKey: tt.key, Section: tt.section})
+		if err == nil {
+			got = p.Section
+		} else if !errors.Is(err, status.ErrNoPeer) {
+			t.Errorf("%v %q: %v", tt.key, tt.section, err)
+		}
+		if got != tt.want {
+			t.Errorf("%v %q: %s, want %s", tt.key, tt.section, got, tt.want)
+		}
+	}
+}

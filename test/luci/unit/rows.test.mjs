@@ -95,6 +95,8 @@ test('peers are told from each other, with and without key or section', () => {
 	const all = [{}, { public_key: '' }, { section: '' }, { interface: 'wg1' }].map((v) => rows.id({ ...PEER, ...v }));
 	assert.equal(new Set(all).size, all.length);
 	assert.deepEqual(plain(rows.where({ ...PEER, public_key: '' })), { interface: 'wg0', section: 'laptop' });
+	assert.deepEqual(plain(rows.where(PEER)), { interface: 'wg0', public_key: PEER.public_key, section: 'laptop' }, 'two sections may have one key');
+	assert.deepEqual(plain(rows.where({ ...PEER, section: '' })), { interface: 'wg0', public_key: PEER.public_key });
 });
 
 test('an interface: addresses that matter, peers connected of all', () => {

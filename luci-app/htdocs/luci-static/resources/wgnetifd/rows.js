@@ -60,11 +60,16 @@ return baseclass.extend({
 		return [ peer.interface, peer.public_key, peer.section ].join('\u0000');
 	},
 
-	/* where names a peer for the backend's method peer. */
+	/* where names a peer for the backend's method peer: several sections may have
+	 * one key. */
 	where(peer) {
-		return peer.public_key
-			? { interface: peer.interface, public_key: peer.public_key }
-			: { interface: peer.interface, section: peer.section };
+		const where = { interface: peer.interface };
+
+		for (let name of [ 'public_key', 'section' ])
+			if (peer[name])
+				where[name] = peer[name];
+
+		return where;
 	},
 
 	/* peer returns the texts of a row. */
