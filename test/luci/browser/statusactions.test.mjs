@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { quiet, scan } from './form.mjs';
 import { screenshot, start } from './harness.mjs';
-import { PRIVATE, calls, deviceHas, home, keys, pair, refuse, sectionOf, session } from './status.mjs';
+import { HOUSE, PRIVATE, Status, calls, configure, deviceHas, home, keys, pair, refuse, sectionOf, session } from './status.mjs';
 
 let lab;
 
@@ -161,6 +161,18 @@ test('the QR code of a device is shown, its keys in no address', async () => {
 	assert.match(text, /Endpoint = router\.example\.org:51820/, 'the router\'s own name is proposed');
 	assert.equal(await scan(status.page), text);
 	await screenshot(status.page, 'status-qr');
+	quiet(status.page, ...PRIVATE);
+});
+
+test('a port that the kernel has chosen is in the code with a warning', async () => {
+	await configure(lab, HOUSE.replace(/\toption listen_port .*\n/, ''));
+	const status = await Status.open(lab);
+	await status.unfold('Laptop');
+	await status.press('QR code and file');
+	await status.page.getByText('The interface has no listen port').waitFor();
+	const { interfaces: [{ listen_port: port }] } = (await lab.call(status.page, 'luci.wireguard', 'peers')).result[1];
+	assert.ok(port > 0);
+	assert.match(await status.page.locator('.wgn-config').inputValue(), new RegExp(`Endpoint = router\\.example\\.org:${port}\n`));
 	quiet(status.page, ...PRIVATE);
 });
 

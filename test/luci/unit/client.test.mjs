@@ -25,6 +25,19 @@ test('endpoints', () => {
 		assert.match(client.text({ public_key: PUB }, { client_endpoint: value }), new RegExp(`Endpoint = ${want.replaceAll(/[[\]]/g, '\\$&')}\n`), value);
 });
 
+test('a port that nobody has set is another one at each start', () => {
+	const peer = { private_key: PRIV, allowed_ips: '10.0.0.2', client_endpoint: 'a.example' };
+	for (const [iface, port, said] of [
+		[{}, '51820', 1], [{ listen_port: '0' }, '51820', 1], [{ listen_port: '', running_port: 37499 }, '37499', 1], [{ listen_port: '0', running_port: 37499 }, '37499', 1],
+		[{ listen_port: '1234', running_port: 37499 }, '1234', 0],
+	]) {
+		const { config, missing } = client.build({ public_key: PUB, ...iface }, peer);
+		assert.equal(config.peers[0].endpointPort, port);
+		assert.equal(missing.filter((text) => /no listen port/.test(text)).length, said, JSON.stringify(iface));
+	}
+	assert.deepEqual(plain(client.build({ public_key: PUB }, { ...peer, client_endpoint: 'a.example:7' }).missing), [], 'the endpoint has one of its own');
+});
+
 // openwrt/luci#7700: nothing is there, and nothing breaks.
 test('an empty peer has a file, and words for what it lacks', () => {
 	assert.equal(client.text({}, {}), '[Interface]\n\n[Peer]\nAllowedIPs = 0.0.0.0/0, ::/0\n');

@@ -121,13 +121,13 @@ return baseclass.extend({
 			sectionOf(peer), change.section('network', peer.interface), devicefacts.read().catch(function() { return null })
 		]).then(function(r) {
 			const section = Object.assign({}, r[0]), facts = r[2] || { ddns: [], hostname: '', uplinks: [] };
-			const own = { public_key: iface.public_key, listen_port: (r[1] || {}).listen_port || iface.listen_port || '', mtu: (r[1] || {}).mtu };
+			const own = { public_key: iface.public_key, listen_port: (r[1] || {}).listen_port, running_port: iface.listen_port, mtu: (r[1] || {}).mtu };
 			const found = deviceendpoint.proposals(facts.ddns, facts.hostname, facts.uplinks);
 
 			section.client_endpoint = section.client_endpoint || deviceendpoint.best(found);
 
 			const at = deviceendpoint.hostOf(section.client_endpoint);
-			const doubt = at ? deviceendpoint.warning(at.host) : deviceendpoint.situation(found, facts.uplinks, own.listen_port);
+			const doubt = at ? deviceendpoint.warning(at.host) : deviceendpoint.situation(found, facts.uplinks, client.port(own));
 
 			ui.showModal([ _('Configuration of %s').format(peer.name) ], [
 				E('div', { 'class': 'wgn-dialog' }, [ qr.render(client.text(own, section), peer.name, client.build(own, section).missing.concat(doubt || [])) ]),

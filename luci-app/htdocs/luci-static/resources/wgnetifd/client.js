@@ -24,14 +24,26 @@ function hosts(allowedIPs) {
 	}).map(function(a) { return address.formatPrefix(address.parsePrefix(a)) });
 }
 
+/* isFixed says whether the configuration names the port: 0 has the kernel choose. */
+function isFixed(iface) {
+	return +iface.listen_port > 0;
+}
+
+/* portOf returns where an interface listens, as far as that is known. */
+function portOf(iface) {
+	return String(isFixed(iface) ? iface.listen_port : iface.running_port || DEFAULT_PORT);
+}
+
 return baseclass.extend({
 	EVERYTHING: EVERYTHING,
 	hosts: hosts,
+	port: portOf,
 
 	/* build returns { config, missing }: the configuration as wgnetifd.config has
 	 * it, and sentences on what it lacks to be of use.
-	 * iface: { public_key, listen_port, mtu } of this router; peer: options of
-	 * UCI; the value of any of them may be missing. */
+	 * iface: { public_key, listen_port, mtu } of this router, and running_port, where
+	 * its device listens now; peer: options of UCI; the value of any of them may be
+	 * missing. */
 	build(iface, peer) {
 		const missing = [];
 		const addresses = list(peer.client_addresses), endpoint = String(peer.client_endpoint || '').trim();
@@ -50,7 +62,7 @@ return baseclass.extend({
 				presharedKey: peer.preshared_key || '',
 				allowedIPs: list(peer.client_allowed_ips).length ? list(peer.client_allowed_ips) : EVERYTHING,
 				endpointHost: at ? at.host : '',
-				endpointPort: (at && at.port) || iface.listen_port || DEFAULT_PORT,
+				endpointPort: (at && at.port) || portOf(iface),
 				keepalive: keepaliveOf(peer)
 			} ]
 		};
@@ -66,7 +78,7 @@ return baseclass.extend({
 
 		if (!at)
 			missing.push(_('Nothing says where the device reaches this router: fill in the endpoint.'));
-		else if (!iface.listen_port && !at.port)
+		else if (!isFixed(iface) && !at.port)
 			missing.push(_('The interface has no listen port, so the kernel chooses another one at each start: set one.'));
 
 		return { config: client, missing: missing };

@@ -79,7 +79,7 @@ function show(section, section_id, s, own, map) {
 		const at = deviceendpoint.hostOf(peer.client_endpoint);
 		const doubt = at
 			? deviceendpoint.warning(at.host)
-			: deviceendpoint.situation(found.endpoints, found.uplinks, iface.listen_port || '51820');
+			: deviceendpoint.situation(found.endpoints, found.uplinks, client.port(iface));
 
 		pane.open(map, _('Configuration and QR code'),
 			qr.render(client.text(iface, peer), value('description'), client.build(iface, peer).missing.concat(doubt || [])));

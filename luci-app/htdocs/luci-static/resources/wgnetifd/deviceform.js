@@ -242,7 +242,7 @@ Form.prototype.changed = function(name) {
 Form.prototype.say = function() {
 	const wish = this.wish;
 	const port = wish.fresh ? wish.port : (this.facts.interface(wish.interface) || {}).listen_port;
-	const text = deviceendpoint.situation(this.proposals, this.facts.uplinks, port || devicenet.port(this.facts.ports));
+	const text = deviceendpoint.situation(this.proposals, this.facts.uplinks, +port > 0 ? port : devicenet.port(this.facts.ports));
 
 	this.situation.className = text ? 'alert-message warning' : '';
 	this.situation.textContent = text || '';
