@@ -118,6 +118,30 @@ test('a peer that was not saved leaves nothing', async () => {
 	await page.close();
 });
 
+test('no peer is added behind a form that is wrong', async () => {
+	const { page, form } = await editing(lab, WG0);
+	await form.tab('Advanced Settings');
+	await form.fill('mtu', 'abc');
+	await form.tab('Peers');
+	await form.press('Add peer');
+	await page.locator('.alert-message.danger').getByText('MTU').waitFor();
+	assert.equal(await form.rows().count(), 0);
+	await form.tab('Advanced Settings');
+	await form.fill('mtu', '1400');
+	await form.tab('Peers');
+	await form.press('Add peer');
+	await form.field('endpoint_failback').waitFor({ state: 'attached' });
+	await page.locator('#modal_overlay button:text-is("Dismiss"):visible, #modal_overlay button:text-is("Back"):visible').click();
+	await form.field('listen_port').waitFor({ state: 'attached' });
+	await form.rows().first().waitFor({ state: 'detached' });
+	await form.save();
+	await apply(page);
+	const text = await config(/option mtu '1400'/);
+	assert.doesNotMatch(text, /wireguard_wg0/);
+	quiet(page);
+	await page.close();
+});
+
 test('rows show what a peer has, and are sorted by hand', async () => {
 	const { page, form } = await editing(lab, WG0
 		+ peerSection(PEER, ['option description \'office\'', `option preshared_key '${PSK}'`, ...[2, 3, 4, 5, 6, 7, 8, 9].map((n) => `list allowed_ips '10.0.0.${n}/32'`),

@@ -10,6 +10,7 @@
 'require wgnetifd.fields as fields';
 'require wgnetifd.format as format';
 'require wgnetifd.options as options';
+'require wgnetifd.rows as rows';
 
 /* The peers in the form of an interface: a table that can be sorted, with a switch
  * in each row, and a dialog for each. */
@@ -237,7 +238,7 @@ return baseclass.extend({
 	},
 
 	grid(ss, s, writable, importPeer) {
-		let fresh = false, added = null;
+		let fresh = false;
 
 		ss.anonymous = true;
 		ss.addremove = true;
@@ -267,13 +268,24 @@ return baseclass.extend({
 			return nodes;
 		};
 
-		/* A new peer has addresses from the beginning. */
+		/* A new peer has addresses from the beginning. The form behind is saved before
+		 * the peer is there: a wrong field there would keep the dialog shut, and leave
+		 * a peer that nobody sees. */
 		ss.handleAdd = function() {
-			fresh = true;
-			return Object.getPrototypeOf(this).handleAdd.apply(this, arguments);
+			const args = arguments;
+
+			return this.map.save(null, true).then(L.bind(function() {
+				fresh = true;
+
+				return Object.getPrototypeOf(this).handleAdd.apply(this, args);
+			}, this), function(e) {
+				ui.addNotification(null, E('p', [ rows.failure(e) ]), 'danger');
+			});
 		};
 
 		ss.renderMoreOptionsModal = function(section_id) {
+			let added = null;
+
 			if (fresh) {
 				const proposed = nextAddresses(s, section_id);
 
@@ -291,8 +303,6 @@ return baseclass.extend({
 			return Object.getPrototypeOf(this).renderMoreOptionsModal.apply(this, arguments).then(L.bind(function() {
 				if (added && this.map.addedSection)
 					this.map.addedSection = added['.name'];
-
-				added = null;
 			}, this));
 		};
 	},
