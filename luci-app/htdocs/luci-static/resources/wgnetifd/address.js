@@ -270,10 +270,19 @@ return baseclass.extend({
 	 * first as configured, at most one for each subnet.
 	 * addresses: those of the interface; used: allowed IPs of all its peers. */
 	propose(addresses, used) {
-		const out = [];
+		const out = [], subnets = [];
 		const all = used.concat(addresses);
 
 		for (let a of addresses) {
+			const p = this.parsePrefix(a);
+			const subnet = p ? this.formatPrefix({ family: p.family, bytes: mask(p.bytes, p.bits), bits: p.bits }) : a;
+
+			/* A router may have several addresses in one subnet. */
+			if (subnets.indexOf(subnet) >= 0)
+				continue;
+
+			subnets.push(subnet);
+
 			const free = this.nextFree(a, all.concat(out));
 
 			if (free)
