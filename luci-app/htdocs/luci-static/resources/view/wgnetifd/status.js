@@ -327,10 +327,12 @@ return view.extend({
 	chart(answer) {
 		const up = (answer.interfaces || []).filter(function(i) { return i.up });
 		const name = this.query.interface || (up.length ? up[0].name : '');
+		const running = this.iface(name).up;
 
-		if (name != this.charted) {
+		/* One that is down has none until it comes up. */
+		if (name != this.charted || (running && !this.panel)) {
 			this.charted = name;
-			this.panel = (name && this.iface(name).up) ? traffic.panel({ interface: name }, _('Traffic of %s').format(name)) : null;
+			this.panel = running ? traffic.panel({ interface: name }, _('Traffic of %s').format(name)) : null;
 
 			while (this.part.chart.firstChild)
 				this.part.chart.removeChild(this.part.chart.firstChild);
