@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { PSK, quiet } from './form.mjs';
 import { screenshot, start, shows } from './harness.mjs';
-import { ALL, EVIL, HOUSE, PRIVATE, calm, contrast, home, keys, pair, patch, peer, traffic } from './status.mjs';
+import { ALL, EVIL, HOUSE, PRIVATE, Status, calm, configure, contrast, home, keys, pair, patch, peer, traffic } from './status.mjs';
 
 let lab;
 
@@ -102,6 +102,37 @@ test('details unfold: all fields, candidates of the endpoint, what the configura
 	await status.page.locator('.wgn-details').waitFor({ state: 'detached' });
 	await status.unfold('Camera');
 	await shows(status.page.locator('.wgn-details'), /left out|which does not have this peer/);
+	quiet(status.page, ...PRIVATE);
+});
+
+test('what moves in the details moves in its place, and the rest stays', async () => {
+	const status = await home(lab);
+	const details = await status.unfold('Laptop');
+	const received = details.locator('.wgn-facts > div', { hasText: 'Received' }).locator('dd > span');
+	await received.waitFor();
+	const before = await received.getAttribute('title');
+	await status.page.evaluate(() => {
+		const lists = document.querySelectorAll('.wgn-details .wgn-scroll');
+		lists[0].style.maxHeight = '1em';
+		lists[0].scrollTop = 8;
+		window.list = lists[0];
+		window.getSelection().selectAllChildren(document.querySelector('.wgn-details code'));
+	});
+	assert.equal((await lab.world('GET', 'ping?to=10.9.0.1')).ok, true);
+	await status.page.waitForFunction((old) => [...document.querySelectorAll('.wgn-details dd > span[title]')].some((node) => / B$/.test(node.title) && node.title !== old), before);
+	assert.deepEqual(await status.page.evaluate(() => [document.body.contains(window.list), window.list.scrollTop > 0, String(window.getSelection()).length]), [true, true, 44]);
+	quiet(status.page, ...PRIVATE);
+});
+
+test('the picture of an interface that is down comes when it is up', async () => {
+	let up = false;
+	await patch(lab.browser, 'peers', ([status, answer]) => [status, { ...answer, interfaces: answer.interfaces.map((i) => (i.name === 'wg0' ? { ...i, up } : i)) }]);
+	await configure(lab, ALL);
+	const status = await Status.open(lab, { hash: '#interface=wg0' });
+	await status.card('wg0').waitFor();
+	assert.equal(await status.page.locator('.wgn-summary-chart svg').count(), 0);
+	up = true;
+	await status.page.locator('.wgn-summary-chart svg').waitFor();
 	quiet(status.page, ...PRIVATE);
 });
 

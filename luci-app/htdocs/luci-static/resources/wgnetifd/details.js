@@ -35,9 +35,41 @@ function facts(title, lines) {
 	return E('div', [ E('h4', [ title ]), E('dl', { 'class': 'wgn-facts' }, lines) ]);
 }
 
+/* moving is a text that goes on at each answer, in its place. fn(p) returns it, or
+ * it and its tooltip; all: what is called with the next answers. */
+function moving(all, fn) {
+	const node = E('span');
+
+	all.push(function(p) {
+		const text = [].concat(fn(p));
+
+		if (node.textContent !== text[0])
+			node.textContent = text[0];
+
+		node.title = text[1] || '';
+	});
+
+	return node;
+}
+
+/* still is an answer without what goes on in its place: what it takes to be drawn
+ * anew. */
+function still(p) {
+	return JSON.stringify(Object.assign({}, p, {
+		time: 0, detail: '', latest_handshake: 0, handshake_age: 0, transfer_rx: 0, transfer_tx: 0, rx_rate: 0, tx_rate: 0,
+		candidates: (p.candidates || []).map(function(c) { return Object.assign({}, c, { asked: 0 }) })
+	}));
+}
+
 /* amount writes bytes for people, and all digits for those who compare. */
 function amount(bytes) {
-	return E('span', { 'title': '%s B'.format(String(bytes || 0)) }, [ format.bytes(bytes) ]);
+	return [ format.bytes(bytes), '%s B'.format(String(bytes || 0)) ];
+}
+
+function handshake(p) {
+	const when = (+p.latest_handshake > 0) ? new Date(1000 * p.latest_handshake).toLocaleString() : '';
+
+	return rows.handshake(p) + (when ? ' (%s)'.format(when) : '');
 }
 
 /* list shows many short values; it scrolls where they are too many. */
@@ -53,17 +85,15 @@ function keepalive(seconds) {
 }
 
 /* now is what the device has and does. */
-function now(p) {
-	const when = (+p.latest_handshake > 0) ? new Date(1000 * p.latest_handshake).toLocaleString() : '';
-
+function now(p, parts) {
 	return facts(_('Now'), [
 		fact(_('Interface'), p.in_device ? p.interface : _('%s, which does not have this peer').format(p.interface)),
 		fact(_('Public key'), p.public_key ? E('code', [ p.public_key ]) : _('none')),
 		fact(_('Preshared key'), yes(p.has_preshared_key)),
 		fact(_('Endpoint'), p.endpoint || _('none')),
-		fact(_('Last handshake'), rows.handshake(p) + (when ? ' (%s)'.format(when) : '')),
-		fact(_('Received'), amount(p.transfer_rx)),
-		fact(_('Sent'), amount(p.transfer_tx)),
+		fact(_('Last handshake'), moving(parts, handshake)),
+		fact(_('Received'), moving(parts, function(p) { return amount(p.transfer_rx) })),
+		fact(_('Sent'), moving(parts, function(p) { return amount(p.transfer_tx) })),
 		fact(_('Persistent keepalive'), keepalive(p.persistent_keepalive)),
 		fact(_('Allowed IPs'), list(p.allowed_ips || [], +p.allowed_ips_total || 0))
 	]);
@@ -77,7 +107,7 @@ function table(heads, lines) {
 }
 
 /* candidates are the configured endpoints and what is known of them. */
-function candidates(p) {
+function candidates(p, parts) {
 	const all = p.candidates || [];
 
 	if (!all.length)
@@ -85,15 +115,19 @@ function candidates(p) {
 
 	return E('div', [
 		E('h4', [ _('Endpoints in the order of use') ]),
-		table([ _('Endpoint'), _('Addresses'), _('In use'), _('Looked up') ], all.map(function(c) {
+		table([ _('Endpoint'), _('Addresses'), _('In use'), _('Looked up') ], all.map(function(c, n) {
 			const host = String(c.host);
-			const asked = c.asked ? format.age(Math.max(0, p.time - c.asked)) : '–';
+			const asked = function(p) {
+				const c = p.candidates[n], age = c.asked ? format.age(Math.max(0, p.time - c.asked)) : '–';
+
+				return c.error ? '%s: %s'.format(age, c.error) : age;
+			};
 
 			return [
 				(host.indexOf(':') >= 0 ? '[' + host + ']' : host) + (c.port ? ':' + c.port : ''),
 				(c.addresses || []).join(', ') || '–',
 				c.in_use ? E('strong', [ _('yes') ]) : _('no'),
-				c.error ? '%s: %s'.format(asked, c.error) : asked
+				moving(parts, asked)
 			];
 		}))
 	]);
@@ -158,7 +192,7 @@ return baseclass.extend({
 		const actions = E('div', { 'class': 'wgn-buttons' }, buttons(peer));
 		const body = E('div', [ E('em', { 'class': 'spinning' }, [ _('Loading…') ]) ]);
 		const chart = peer.public_key ? traffic.panel({ interface: peer.interface, public_key: peer.public_key }, _('Traffic of %s').format(peer.name)) : null;
-		let shown = '';
+		let shown = '', parts = [];
 
 		[ sentence, actions, chart ? chart.node : E([]), body ].forEach(function(n) { node.appendChild(n) });
 
@@ -167,18 +201,24 @@ return baseclass.extend({
 			node: node,
 			refresh: function(daemon) {
 				const told = backend.peer(where).then(function(p) {
-					sentence.textContent = rows.words(p.detail);
+					const said = rows.words(p.detail);
+
+					if (sentence.textContent !== said)
+						sentence.textContent = said;
 
 					/* What did not change stays: somebody may be selecting it. */
-					const text = JSON.stringify(Object.assign({}, p, { time: 0, handshake_age: 0 })) + rows.handshake(p);
+					const text = still(p);
 
-					if (text === shown)
-						return;
+					if (text !== shown) {
+						shown = text;
+						parts = [];
+						empty(body);
+						[ problems(p), E('div', { 'class': 'wgn-columns' }, [ now(p, parts), config(p) ]), candidates(p, parts) ]
+							.forEach(function(n) { body.appendChild(n) });
+					}
 
-					shown = text;
-					empty(body);
-					[ problems(p), E('div', { 'class': 'wgn-columns' }, [ now(p), config(p) ]), candidates(p) ]
-						.forEach(function(n) { body.appendChild(n) });
+					for (let renew of parts)
+						renew(p);
 				}, function(e) {
 					shown = '';
 					empty(body);
