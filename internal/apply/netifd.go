@@ -165,10 +165,25 @@ func (s *System) KeepRunning(ctx context.Context, iface string, client netifd.Cl
 	return client.Update(ctx, iface, &netifd.State{Device: iface, Addresses: have, External: true})
 }
 
-// NoteLost notes that the device was down for a while: the kernel has dropped routes
-// that netifd believes to be there. The next Reload has them made again.
-func (s *System) NoteLost(iface string) {
-	s.amend(iface, func(saved *state.State) { saved.Lost = true })
+// NoteLost looks for routes that netifd was told of and that the kernel has dropped, as
+// the device was down for a while: netifd believes that they are there. The next Reload
+// has them made again. last is the run that announced them.
+func (s *System) NoteLost(last *Run) {
+	iface := last.Conf.Name
+	have, err := s.Kernel.DeviceRoutes(iface)
+	if err != nil {
+		return
+	}
+	there := make(map[netip.Prefix]struct{}, len(have))
+	for n := range have {
+		there[have[n].Dst] = struct{}{}
+	}
+	for _, dst := range last.routes.Netifd {
+		if _, ok := there[dst]; !ok {
+			s.amend(iface, func(saved *state.State) { saved.Lost = true })
+			return
+		}
+	}
 }
 
 // amend changes what was saved of an interface.

@@ -241,8 +241,8 @@ func (k *keeper) apply(ctx context.Context, in *inbox) {
 	if pkg == nil {
 		pkg, err = k.d.load()
 	}
-	if in.lost {
-		k.d.o.System.NoteLost(k.name)
+	if in.lost && k.run != nil {
+		k.d.o.System.NoteLost(k.run)
 	}
 	before := k.run
 	var run *apply.Run

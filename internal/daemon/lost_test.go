@@ -34,10 +34,23 @@ func TestLinkFlap(t *testing.T) {
 	r.settled()
 	index := r.devices.Device("wg0").Index
 	r.kernel.Emit(rtnl.Event{Kind: rtnl.EventLink, Device: "wg0", Index: index + 1, Down: true}) // one of this name before
+	down := func() {
+		r.kernel.Emit(rtnl.Event{Kind: rtnl.EventLink, Device: "wg0", Index: index, Down: true})
+		r.kernel.Emit(rtnl.Event{Kind: rtnl.EventLink, Device: "wg0", Index: index})
+	}
+	// A device is down when it is made, too: its routes are there.
+	route := rtnl.Route{Dst: netip.MustParsePrefix("10.7.0.0/16"), Device: "wg0", Protocol: 4}
+	r.kernel.PutRoute(route)
+	down()
+	time.Sleep(settleTime + 2*goneTime)
 	r.reload()
-	r.netifd.take()
-	r.kernel.Emit(rtnl.Event{Kind: rtnl.EventLink, Device: "wg0", Index: index, Down: true})
-	r.kernel.Emit(rtnl.Event{Kind: rtnl.EventLink, Device: "wg0", Index: index})
+	if told := r.netifd.take(); len(told) > 0 {
+		t.Errorf("nothing was lost, and netifd was told:\n%s", strings.Join(told, "\n"))
+	}
+	if err := r.kernel.DeleteRoute(route); err != nil {
+		t.Fatal(err)
+	}
+	down()
 	var told []string
 	r.await("netifd is told", func() bool {
 		told = append(told, r.netifd.take()...)
