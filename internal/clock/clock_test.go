@@ -130,7 +130,7 @@ func TestWatchEnds(t *testing.T) {
 	for range 100 {
 		once()
 	}
-	if after := files(); after != before {
+	if after := files(); after > before {
 		t.Errorf("%d files are open, %d before", after, before)
 	}
 }

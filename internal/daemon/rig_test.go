@@ -134,7 +134,12 @@ func (r *rig) start() {
 	r.t.Helper()
 	stop := r.run()
 	r.t.Cleanup(stop)
-	r.await("the first reload", func() bool { return len(r.daemon.all()) > 0 })
+	r.await("the first reload", func() bool {
+		q := &r.daemon.reloads
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return len(r.daemon.all()) > 0 && !q.running
+	})
 	for _, k := range r.daemon.all() {
 		if err := k.ask(r.t.Context(), anyAge, func(time.Time) {}); err != nil {
 			r.t.Fatal(err)

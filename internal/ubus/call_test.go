@@ -111,7 +111,7 @@ func TestCallWithoutAnswer(t *testing.T) {
 			<-release
 			return blobmsg.Table{{Name: "late", Value: true}}, nil
 		}})
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := client.Call(ctx, "t.obj", "late", nil)
 		wantStatus(t, err, StatusTimeout)
@@ -119,8 +119,15 @@ func TestCallWithoutAnswer(t *testing.T) {
 			t.Errorf("not a deadline: %v", err)
 		}
 		canceled, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(10*time.Millisecond, cancel)
-		if _, err = client.Call(canceled, "t.obj", "late", nil); !errors.Is(err, context.Canceled) {
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() {
+			_, err := client.Call(canceled, "t.obj", "late", nil)
+			ended <- err
+		}()
+		eventually(t, "the second is asked", func() bool { return unanswered(client) == 2 })
+		cancel()
+		if err := receive(t, ended); !errors.Is(err, context.Canceled) {
 			t.Errorf("not canceled: %v", err)
 		}
 		if n := unanswered(client); n != 2 {
@@ -153,10 +160,14 @@ func TestCalleeDies(t *testing.T) {
 			server.Close()
 			return nil, nil
 		}})
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := client.Call(ctx, "t.obj", "die", nil)
 		wantStatus(t, err, StatusTimeout)
+		eventually(t, "the object is gone", func() bool {
+			_, err := client.Lookup(t.Context(), "t.obj")
+			return errors.Is(err, StatusNotFound)
+		})
 		_, err = client.Call(t.Context(), "t.obj", "die", nil)
 		wantStatus(t, err, StatusNotFound)
 	})

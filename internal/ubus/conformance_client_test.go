@@ -119,7 +119,7 @@ func status(cmd *recording.Command) (Status, bool) {
 // that the program did.
 func timeLimit(t *testing.T, cmd *recording.Command) (context.Context, context.CancelFunc) {
 	if s, _ := status(cmd); s == StatusTimeout {
-		return context.WithTimeout(t.Context(), 100*time.Millisecond)
+		return context.WithTimeout(t.Context(), time.Second)
 	}
 	return context.WithTimeout(t.Context(), patience)
 }

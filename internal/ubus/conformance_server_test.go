@@ -144,7 +144,7 @@ func notifyRecorded(t *testing.T, entries []*recording.Entry, request *recording
 	}
 	limit := patience
 	if answered < asked {
-		limit = 100 * time.Millisecond
+		limit = time.Second
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()

@@ -68,7 +68,11 @@ func TestDialFails(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			checkLeaks(t)
-			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			limit := patience
+			if tt.want == "deadline exceeded" {
+				limit = time.Second
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			c, err := Dial(ctx, fake(t, tt.serve))
 			if err == nil {

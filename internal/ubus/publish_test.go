@@ -161,7 +161,7 @@ func TestNotifyWaitForTheDead(t *testing.T) {
 		if _, err := dies.Subscribe(t.Context(), "t.obj", func(string, blobmsg.Table) { dies.Close() }); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		replies, err := p.NotifyWait(ctx, "ask", nil)
 		wantStatus(t, err, StatusTimeout)

@@ -61,9 +61,10 @@ func (l *callsLab) checkRuns() {
 	runs := l.seenRuns()
 	loop := l.c.RestartLoop != ""
 	if loop {
-		if len(runs) < 5*len(l.c.Runs) {
-			l.t.Errorf("%d runs: the restarts do not go on", len(runs))
-		}
+		l.wait("the restarts go on", func() bool {
+			runs = l.seenRuns()
+			return len(runs) >= 5*len(l.c.Runs)
+		})
 		runs = runs[:min(len(runs), len(l.c.Runs))]
 	}
 	var got, want []string

@@ -222,6 +222,7 @@ func TestUbusdRestart(t *testing.T) {
 	l.write(e0Config, "config", "network")
 	broker := l.startBroker()
 	l.startNetifd(l.config())
+	l.wait("setup", func() bool { return len(l.lines()) == 1 })
 	if rc := l.linkUp(); rc != 0 {
 		t.Fatalf("notify_proto: %d", rc)
 	}
