@@ -384,7 +384,7 @@ func (k *keeper) adjust(ctx context.Context, writes []plan.PeerChange) {
 	case errors.Is(err, apply.ErrNotUp):
 		k.drop()
 	case errors.Is(err, apply.ErrStale):
-		k.post(func(in *inbox) { in.sync, in.adjust = true, true })
+		k.tryAgain() // Not at once and for ever: the configuration may be broken by now.
 	case err != nil:
 		k.log.Error(err.Error())
 		k.tryAgain()
