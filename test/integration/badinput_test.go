@@ -93,6 +93,7 @@ func TestUnparsableRunning(t *testing.T) {
 	l.AwaitUp("wg0")
 	mustPing(t, l.far, "10.0.0.1")
 	l.awaitHandlers()
+	l.settle()
 	before := l.snapshot("wg0")
 	l.Configure(strings.Replace(simple(""), "10.0.0.1/24", "10.5.5.5/24", 1) + broken)
 

@@ -65,6 +65,7 @@ func TestDaemonKilled(t *testing.T) {
 	l.AwaitUp("wg1")
 	mustPing(t, l.far, "10.0.0.1")
 	l.awaitHandlers()
+	l.settle()
 	before, index := l.sessions(), l.Link("wg0").Attrs().Index
 	// Killed at any time until it has begun and applied a change.
 	begin := time.Now()
@@ -75,12 +76,12 @@ func TestDaemonKilled(t *testing.T) {
 		last = anyDraft(random)
 		if n%2 == 0 {
 			// The first thing that the next one has to do. Nobody else writes the file now.
-			l.commit(last.text + keyless)
+			l.Configure(last.text + keyless)
 		}
 		d := l.LaunchDaemon()
 		if n%2 == 1 {
 			d.AwaitObject()
-			l.commit(last.text + "\nconfig interface 'wg1'\n\toption proto 'wireguard'\n\toption private_key '" + private(40+n).String() + "'\n")
+			l.Configure(last.text + "\nconfig interface 'wg1'\n\toption proto 'wireguard'\n\toption private_key '" + private(40+n).String() + "'\n")
 			d.Signal(unix.SIGHUP)
 		}
 		time.Sleep(time.Duration(random.Int64N(int64(while))))
@@ -90,7 +91,7 @@ func TestDaemonKilled(t *testing.T) {
 		}
 	}
 	mustPing(t, l.far, "10.0.0.1")
-	l.commit(last.text + keyless)
+	l.Configure(last.text + keyless)
 	d := l.StartDaemon()
 	if got := l.reloadDaemon(); got.Error != "" || len(got.Refused) > 0 {
 		t.Errorf("the last reload: %+v", got)
@@ -99,8 +100,7 @@ func TestDaemonKilled(t *testing.T) {
 	equal(t, "private key of wg1", router.ReadDevice(t, l.Host, "wg1").PrivateKey, savedKey(t, l.File("network"), "wg1"))
 	equal(t, "one more reload", l.reloadDaemon(), reloaded{})
 	equal(t, "index of wg0", l.Link("wg0").Attrs().Index, index)
-	now := l.sessions()
-	equal(t, "last handshake", now.ours.LastHandshakeTime, before.ours.LastHandshakeTime)
+	sameHandshake(t, "our end", before.ours, l.peerOf("wg0", them))
 	l.Tell("wg0", "down")
 	l.AwaitDown("wg0")
 	if left, err := filepath.Glob(router.StateDir + "/wg0*"); err != nil || len(left) > 1 {
@@ -119,6 +119,7 @@ func TestNetifdAndUbusdRestart(t *testing.T) {
 	d := l.StartDaemon()
 	mustPing(t, l.far, "10.0.0.1")
 	l.awaitHandlers()
+	l.settle()
 	before, index := l.sessions(), l.Link("wg0").Attrs().Index
 	packets := startTraffic(t, l.far, l.Host, "10.0.0.1")
 	for n, restart := range []func(){
@@ -210,7 +211,7 @@ func TestDaemonAndTheFile(t *testing.T) {
 		}
 		equal(t, "peers", len(router.ReadDevice(t, l.Host, "wg0").Peers), 1)
 		mustPing(t, l.Host, "10.0.0.2")
-		l.commit(strings.Replace(simple(""), ifaceSection(""), ifaceSection(fmt.Sprintf("\toption fwmark '%d'\n", n+1)), 1))
+		l.Configure(strings.Replace(simple(""), ifaceSection(""), ifaceSection(fmt.Sprintf("\toption fwmark '%d'\n", n+1)), 1))
 		await(t, "the change", func() bool { return router.ReadDevice(t, l.Host, "wg0").FirewallMark == n+1 })
 	}
 	if out, err := l.Wgnetifd("status").Output(); err != nil {
@@ -293,7 +294,7 @@ func TestReloadStorm(t *testing.T) {
 	for n := range 500 {
 		if n%50 == 0 {
 			last = anyDraft(random)
-			l.commit(last.text)
+			l.Configure(last.text)
 		}
 		d.Signal(unix.SIGHUP)
 	}

@@ -47,7 +47,7 @@ func TestDaemonRaces(t *testing.T) {
 		if random.IntN(2) == 0 { // netifd itself has something to do then
 			text = strings.Replace(text, "'wireguard'", "'wireguard'\n\toption metric '7'", 1)
 		}
-		l.commit(text)
+		l.Configure(text)
 	})
 	each(2, 20*time.Millisecond, func(*rand.Rand) { call("wireguard", "reload") })
 	each(3, 20*time.Millisecond, func(*rand.Rand) { d.Signal(unix.SIGHUP) })
@@ -64,7 +64,7 @@ func TestDaemonRaces(t *testing.T) {
 	busy.Wait()
 
 	last := anyDraft(random)
-	l.commit(last.text)
+	l.Configure(last.text)
 	l.Reload()
 	l.Tell("wg0", "up")
 	l.AwaitUp("wg0")

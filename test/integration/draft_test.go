@@ -3,7 +3,6 @@ package integration
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -71,18 +70,6 @@ func anyDraft(random *rand.Rand) *draft {
 	slices.Sort(d.routes)
 	d.text = ifaceSection(options.String()) + strings.TrimPrefix(simple(""), ifaceSection("")) + peers.String()
 	return d
-}
-
-// commit puts a configuration in the place of the one before, as `uci commit` does.
-func (l *lab) commit(text string) {
-	l.t.Helper()
-	file := l.File("network")
-	if err := os.WriteFile(file+".new", []byte(text), 0o600); err != nil {
-		l.t.Fatal(err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		l.t.Fatal(err)
-	}
 }
 
 // isAs fails unless the router is what a draft makes of it.

@@ -47,7 +47,6 @@ func TestSecrets(t *testing.T) {
 	l.nameServer(nil) // The handler waits for it.
 	l.Start()
 	l.AwaitUp("wg0")
-	l.StartRpcd()
 	running := handlers(t)
 	if len(running) == 0 {
 		t.Fatal("the handler does not run any more")
@@ -71,6 +70,7 @@ func TestSecrets(t *testing.T) {
 		}
 	}
 	l.awaitHandlers()
+	l.StartRpcd()
 	mustPing(t, l.far, "10.0.0.1")
 	l.handle("setup", "wg0")
 

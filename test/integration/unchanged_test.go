@@ -168,6 +168,7 @@ func TestUnchanged(t *testing.T) {
 	l.AwaitUp("wg0")
 	mustPing(t, l.far, "10.0.0.1")
 	l.awaitHandlers()
+	l.settle()
 
 	before, events := l.snapshot("wg0"), len(l.Hotplug())
 	m := newMonitor(t, l.Host)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
@@ -370,29 +371,36 @@ func TestNewRoutesComeBeforeOldOnesGo(t *testing.T) {
 		return blobmsg.Field{Name: "routes", Value: list}
 	}
 	l.linkUp(routes("10.20.0.0/16", "10.21.0.0/16"))
-	monitor := exec.Command("ip", "monitor", "route")
-	var out strings.Builder
-	monitor.Stdout = &out
-	if err := monitor.Start(); err != nil {
+	updates, done := make(chan netlink.RouteUpdate, 100), make(chan struct{})
+	t.Cleanup(func() { close(done) })
+	if err := netlink.RouteSubscribe(updates, done); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(300 * time.Millisecond) // it says nothing when it listens
 	l.linkUp(routes("10.21.0.0/16", "10.22.0.0/16"))
 	l.linkUp(routes("10.21.0.0/16", "10.22.0.0/16"))
-	time.Sleep(300 * time.Millisecond)
-	_ = monitor.Process.Kill()
-	_ = monitor.Wait() // of the kill
 	var got []string
-	for line := range strings.Lines(out.String()) {
-		change, target := "add", strings.Fields(line)[0]
-		if target == "Deleted" {
-			change, target = "del", strings.Fields(line)[1]
-		}
-		if strings.HasPrefix(target, "10.2") { // not the kernel's own
-			got = append(got, change+" "+target)
+	deadline := time.After(20 * time.Second)
+	for last := ""; last != "add 10.29.0.0/16"; {
+		select {
+		case u, ok := <-updates:
+			if !ok {
+				t.Fatal("the kernel tells no more of routes")
+			}
+			last = "add " + u.Dst.String()
+			if u.Type == unix.RTM_DELROUTE {
+				last = "del " + u.Dst.String()
+			}
+			if strings.Contains(last, " 10.2") { // not the kernel's own
+				got = append(got, last)
+			}
+			if len(got) == 2 {
+				l.mustRun("ip", "route", "add", "10.29.0.0/16", "dev", "t0") // what comes after it is nobody's
+			}
+		case <-deadline:
+			t.Fatalf("the kernel told of %q only", got)
 		}
 	}
-	if diff := gocmp.Diff([]string{"add 10.22.0.0/16", "del 10.20.0.0/16"}, got); diff != "" {
+	if diff := gocmp.Diff([]string{"add 10.22.0.0/16", "del 10.20.0.0/16", "add 10.29.0.0/16"}, got); diff != "" {
 		t.Errorf("kernel writes (-want +got):\n%s", diff)
 	}
 }

@@ -61,10 +61,16 @@ func New(t netns.TB, host *netns.Host, network string) *Router {
 	return r
 }
 
-// Configure writes /etc/config/network. Nobody is told.
+// Configure puts a /etc/config/network in the place of the one before, as `uci
+// commit` does: nobody reads half a file. Nobody is told.
 func (r *Router) Configure(network string) {
 	r.t.Helper()
-	if err := os.WriteFile(r.File("network"), []byte(network), 0o600); err != nil {
+	file := r.File("network")
+	err := os.WriteFile(file+".new", []byte(network), 0o600)
+	if err == nil {
+		err = os.Rename(file+".new", file)
+	}
+	if err != nil {
 		r.t.Fatalf("configure: %v", err)
 	}
 }

@@ -97,7 +97,7 @@ func TestCallEndsWithBothOutputs(t *testing.T) {
 // plugins that run. The numbers were seen on the real one.
 func TestPluginsInheritPipes(t *testing.T) {
 	t.Parallel()
-	b, _, conn := calling(t, Config{}, step{Print: []byte("{}")}, step{SleepMS: 4000})
+	b, _, conn := calling(t, Config{}, step{Print: []byte("{}")}, step{SleepMS: 10000})
 	ended := make(chan error, 3)
 	for i := range 3 {
 		go func() {

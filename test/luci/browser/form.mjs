@@ -109,7 +109,7 @@ export class Form {
 	// hint is the note below a field, error what keeps it from being saved.
 	hint(name) { return this.field(name).locator('.wgn-hint').innerText(); }
 
-	error(name) { return this.field(name).locator('[data-tooltip]').first().getAttribute('data-tooltip', { timeout: 1000 }).catch(() => ''); }
+	error(name) { return this.field(name).locator('[data-tooltip]').first().getAttribute('data-tooltip', { timeout: 3000 }).catch(() => ''); }
 
 	button(title) { return this.map.locator(`button:has-text("${title}"), input[type=button][value="${title}"]`).filter({ visible: true }).first(); }
 
