@@ -38,7 +38,7 @@ config interface 'lan'
 
 // World is the second process: the hosts. The tests reach it at an address of its own.
 //
-//	POST network     the body becomes /etc/config/network, and netifd reloads
+//	POST network     the body becomes /etc/config/network; netifd and the daemon reload
 //	GET  network     the file as it is
 //	POST config?name=NAME   the body becomes another one of /etc/config
 //	POST client?name=NAME   a device on the laptop with the body, a file of wg-quick
@@ -155,6 +155,10 @@ func (w *worldServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		case "POST network":
 			w.router.Configure(network + string(body))
 			w.router.Reload()
+			if w.daemon != nil {
+				// Netifd tells nobody when it is only peers that have changed.
+				_, _ = w.router.Call("wireguard", "reload", nil) // It may be about to begin.
+			}
 		case "GET network":
 			var text []byte
 			text, err = os.ReadFile(w.router.File("network"))
