@@ -177,6 +177,17 @@ func TestNestedTunnels(t *testing.T) {
 	r.await("no host route past the other tunnel", func() bool { return !past() })
 }
 
+// countedReads are devices that count their readings.
+type countedReads struct {
+	*wgdev.Fake
+	reads atomic.Int64
+}
+
+func (c *countedReads) Read(name string) (plan.Actual, error) {
+	c.reads.Add(1)
+	return c.Fake.Read(name)
+}
+
 // TestNewerPlan: what `wgnetifd up` or a renew of netifd's made of a newer
 // configuration stays when the daemon, which nobody told, follows a route. It takes
 // over the configuration then.
@@ -205,6 +216,27 @@ func TestNewerPlan(t *testing.T) {
 		if list, err := r.kernel.DeviceRoutes("wg0"); err != nil || !slices.ContainsFunc(list, func(k rtnl.Route) bool { return k.Dst.String() == "10.8.0.0/16" }) {
 			t.Errorf("the routes: %v, %v", list, err)
 		}
+	})
+	// Meanwhile the file is broken: the daemon tries again, and not all the time.
+	t.Run("broken file", func(t *testing.T) {
+		r := newRig(t, before)
+		devices := &countedReads{Fake: r.devices}
+		r.system.Devices = devices
+		r.alone("wg0")
+		r.start()
+		r.awaitKept("wg0")
+		r.configure(after)
+		r.alone("wg0")
+		r.configure("config interface 'wg0\n")
+		was := devices.reads.Load()
+		r.kernel.Emit(event)
+		r.await("a look at it", func() bool { return devices.reads.Load() > was })
+		time.Sleep(firstAgain / 2)
+		if n := devices.reads.Load() - was; n > 5 {
+			t.Errorf("the device was read %d times", n)
+		}
+		r.configure(after)
+		knows(r, 2)
 	})
 	t.Run("renew", func(t *testing.T) {
 		r := newRig(t, before)
