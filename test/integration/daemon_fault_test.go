@@ -247,9 +247,8 @@ func TestDaemonSavesAKeyLater(t *testing.T) {
 	// with the old one.
 	was := router.ReadDevice(t, l.Host, "wg0").PrivateKey
 	l.Configure(keyless)
-	if err := os.WriteFile(filler, make([]byte, 4096), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	// The file before takes its room until nobody reads it any more.
+	await(t, "a full disk", func() bool { return os.WriteFile(filler, make([]byte, 4096), 0o600) == nil })
 	if got := l.reloadDaemon(); len(got.Refused) != 1 || !strings.Contains(got.Refused[0].Text, "cannot be saved") {
 		t.Errorf("a reload with a full disk: %+v", got)
 	}
