@@ -221,10 +221,9 @@ test('polling stops while nobody sees the page', async () => {
 		const asked = await status.asked(method, () => status.page.waitForTimeout(2500));
 		assert.deepEqual(asked, [], method);
 	}
-	for (const again of [false, true]) {
-		const seen = await status.asked('peers', () => hide(false), true);
-		assert.ok(seen.length > 0, again ? 'it goes on' : 'it begins again');
-	}
+	const first = await status.asked('peers', () => hide(false), true);
+	const next = await status.asked('peers', () => {}, true);
+	assert.ok(first.length > 0 && next.length > 0, 'it goes on');
 });
 
 test('light, dark, narrow, German: words stand out, cells say what they are', async () => {
