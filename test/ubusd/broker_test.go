@@ -405,3 +405,16 @@ func TestBrokerAsTestsUseIt(t *testing.T) {
 	dial(t, socket)
 	b.Close()
 }
+
+// Issue 3: netifd restarts itself, and finds its paths free.
+func TestPathOfTheDead(t *testing.T) {
+	eachDaemon(t, func(t *testing.T, socket string) {
+		for range 200 {
+			old, next := dial(t, socket), dial(t, socket)
+			old.add("network", nil)
+			old.sock.Close()
+			next.add("network", nil)
+			next.sock.Close()
+		}
+	})
+}

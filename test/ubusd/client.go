@@ -6,6 +6,8 @@ import (
 	"net"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/wgnetifd/wgnetifd/internal/ubus/wire"
 )
 
@@ -64,6 +66,24 @@ func (c *client) read() {
 		b.trace(Event{Client: c.id, Kind: Received, Frame: &came})
 		b.mu.Unlock()
 	}
+}
+
+// hungUp reports whether the other end is closed and all that it sent was read.
+func (c *client) hungUp() (yes bool) {
+	raw, err := c.conn.SyscallConn()
+	if err != nil {
+		return true
+	}
+	_ = raw.Control(func(fd uintptr) {
+		poll := []unix.PollFd{{Fd: int32(fd)}}
+		n, err := unix.Poll(poll, 0)
+		if err != nil || n == 0 || poll[0].Revents&unix.POLLHUP == 0 {
+			return
+		}
+		unread, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ)
+		yes = err == nil && unread == 0
+	})
+	return yes
 }
 
 // send writes a message to a client, or queues what its socket does not take.

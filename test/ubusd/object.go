@@ -50,6 +50,7 @@ func (b *Broker) createObject(c *client, a *wire.Attrs) *object {
 		o.typ = b.createType(a.Bytes(wire.AttrSignature))
 	}
 	if path, ok := a.String(wire.AttrObjPath); ok {
+		b.noticeEnd(b.findPath(path))
 		if !b.allowed(c, path, "", toPublish) || b.findPath(path) != nil {
 			if o.typ != nil && o.typ.refs == 0 {
 				delete(b.types, o.typ.id)
@@ -70,6 +71,15 @@ func (b *Broker) createObject(c *client, a *wire.Attrs) *object {
 	}
 	c.objects = slices.Insert(c.objects, 0, o)
 	return o
+}
+
+// noticeEnd takes the client of an object off the bus if its connection has
+// ended. ubusd, one loop, has seen that end before what came after it on another
+// connection; the goroutine that reads it here may not have had its turn yet.
+func (b *Broker) noticeEnd(o *object) {
+	if o != nil && o.client != nil && o.client.hungUp() {
+		b.disconnect(o.client)
+	}
 }
 
 // createType makes a type of a signature: nil if a method has no name or is no
