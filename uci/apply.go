@@ -101,7 +101,7 @@ func (p *Package) delete(t *target, index string, hasIndex bool) (Change, error)
 		if n < 0 || n >= int64(len(t.o.Values)) {
 			return nothing, nil
 		}
-		t.o.Values = slices.Delete(t.o.Values, int(n), int(n)+1)
+		t.o.Values = Splice(t.o.Values, int(n), int(n)+1, nil)
 		c.value, c.hasValue = index, true
 		return c, nil
 	}
@@ -171,7 +171,7 @@ func (p *Package) reorder(s *Section, position int64) bool {
 	p.compact()
 	from := slices.Index(p.Sections, s)
 	to := int(min(max(position, 0), int64(len(p.Sections)-1)))
-	p.Sections = slices.Insert(slices.Delete(p.Sections, from, from+1), to, s)
+	p.Sections = Splice(Splice(p.Sections, from, from+1, nil), to, to, []*Section{s})
 	if x := p.indexed(); x.twins[s.Name] > 0 {
 		x.pick(p, s.Name, nil)
 	}

@@ -85,7 +85,7 @@ func (s *Section) Delete(name string) bool {
 // drop takes an option out of its section.
 func (s *Section) drop(o *Option) {
 	i := slices.Index(s.Options, o)
-	s.Options = slices.Delete(s.Options, i, i+1)
+	s.Options = Splice(s.Options, i, i+1, nil)
 	s.index = nil
 }
 

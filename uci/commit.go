@@ -97,22 +97,27 @@ func (d Dir) merge(name, path string, f, staged *os.File, more []Change) (*Packa
 	if _, err := f.Seek(0, 0); err != nil {
 		return nil, done, fmt.Errorf("uci: %w", err)
 	}
-	p, err := readPackage(name, path, f)
+	p, err := readPackage(name, path, f, false)
 	if err != nil {
 		return nil, done, err
 	}
 	for _, dir := range d.Search {
-		if err := replayFile(p, filepath.Join(dir, name), &done); err != nil {
+		text, err := readStaged(filepath.Join(dir, name))
+		if err != nil {
 			return nil, done, err
 		}
+		done.add(p.replay(text))
 	}
 	if staged != nil {
-		if _, err := staged.Seek(0, 0); err != nil {
+		_, err := staged.Seek(0, 0)
+		text := ""
+		if err == nil {
+			text, err = readText(staged)
+		}
+		if err != nil {
 			return nil, done, fmt.Errorf("uci: staged changes: %w", err)
 		}
-		if err := replayOpen(p, staged, &done); err != nil {
-			return nil, done, err
-		}
+		done.add(p.replay(text))
 	}
 	done.applied += p.replay(string(appendChanges(nil, name, more))).applied
 	return p, done, nil

@@ -29,7 +29,7 @@ type Cursor struct {
 
 // Open loads a file and what is staged for it. Errors are those of [Dir.Load].
 func (d Dir) Open(name string) (*Cursor, error) {
-	p, done, err := d.load(name)
+	p, done, err := d.load(name, false, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -256,6 +256,6 @@ func (d Dir) Revert(name, section, option string) error {
 
 // Changes gives what is staged for a file, in order.
 func (d Dir) Changes(name string) ([]Change, error) {
-	_, done, err := d.load(name)
+	_, done, err := d.load(name, false, nil)
 	return slices.Clip(done.read), err
 }

@@ -106,8 +106,18 @@ type replayed struct {
 	implied []Change
 }
 
+// add adds what more files of staged changes were.
+func (r *replayed) add(more replayed) {
+	r.applied += more.applied
+	r.read = append(r.read, more.read...)
+	r.implied = append(r.implied, more.implied...)
+}
+
 // replay applies a file of staged changes to p.
 func (p *Package) replay(text string) (done replayed) {
+	if text != "" {
+		p.basis = nil // The text does not say any more what p has.
+	}
 	readChanges(text, func(pkg string, c Change, err error) {
 		if err != nil || pkg != p.Name {
 			return

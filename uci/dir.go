@@ -76,7 +76,7 @@ func (d Dir) staged(name string) string {
 // The error wraps [io/fs.ErrNotExist] when there is no such file, and is a
 // [*ParseError] when it cannot be read as configuration.
 func (d Dir) Load(name string) (*Package, error) {
-	p, _, err := d.load(name)
+	p, _, err := d.load(name, false, nil)
 	return p, err
 }
 
@@ -89,69 +89,84 @@ func (d Dir) Stat(name string) (fs.FileInfo, error) {
 	return os.Stat(path)
 }
 
-// load is Load, and gives what the staged changes were.
-func (d Dir) load(name string) (*Package, replayed, error) {
+// load is Load, or LoadAgain, and gives what the staged changes were.
+func (d Dir) load(name string, again bool, last *Package) (*Package, replayed, error) {
+	var done replayed
 	path, err := d.file(name)
 	if err != nil {
-		return nil, replayed{}, err
+		return nil, done, err
 	}
 	// The lock on the file is held until the staged changes are read: a commit
 	// between the two would move changes from one to the other.
 	f, err := lockFile(path, os.O_RDONLY, 0)
 	if err != nil {
-		return nil, replayed{}, fmt.Errorf("uci: %w", err)
+		return nil, done, fmt.Errorf("uci: %w", err)
 	}
 	defer f.Close()
-	p, err := readPackage(name, path, f)
-	if err != nil {
-		return nil, replayed{}, err
-	}
-	var done replayed
-	for _, dir := range d.Search {
-		if err := replayFile(p, filepath.Join(dir, name), &done); err != nil {
-			return nil, replayed{}, err
+	var p *Package
+	if Shares && again {
+		if st, err := f.Stat(); err == nil {
+			p = parseAgain(last, f.ReadAt, st.Size())
 		}
 	}
-	if err := replayFile(p, d.staged(name), &done); err != nil {
-		return nil, replayed{}, err
+	shared := p != nil
+	if !shared {
+		if p, err = readPackage(name, path, f, again); err != nil {
+			return nil, done, err
+		}
+	}
+	for _, staged := range d.stagedFiles(name) {
+		changes, err := readStaged(staged)
+		if err != nil {
+			return nil, done, err
+		}
+		if shared && changes != "" {
+			// What others have too must not change.
+			if p, err = readPackage(name, path, f, false); err != nil {
+				return nil, done, err
+			}
+			shared = false
+		}
+		done.add(p.replay(changes))
 	}
 	return p, done, nil
 }
 
-func readPackage(name, path string, f *os.File) (*Package, error) {
+// stagedFiles are the files that hold staged changes, in the order in which they are
+// merged.
+func (d Dir) stagedFiles(name string) (files []string) {
+	for _, dir := range d.Search {
+		files = append(files, filepath.Join(dir, name))
+	}
+	return append(files, d.staged(name))
+}
+
+// readPackage reads a file from its beginning; again: as a basis for the next time.
+func readPackage(name, path string, f *os.File, again bool) (*Package, error) {
 	text, err := readText(f)
 	if err != nil {
 		return nil, fmt.Errorf("uci: %w", err)
 	}
-	p, perr := parse(name, path, text)
-	if perr != nil {
-		return nil, perr
+	if Shares && again {
+		return parse(name, path, text, &basis{})
 	}
-	return p, nil
+	return parse(name, path, text, nil)
 }
 
-// replayFile applies a file of staged changes, if there is one.
-func replayFile(p *Package, path string, sum *replayed) error {
+// readStaged reads a file of staged changes, empty if there is none.
+func readStaged(path string) (string, error) {
 	f, err := lockFile(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRegular) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("uci: staged changes: %w", err)
+		return "", nil
 	}
-	defer f.Close()
-	return replayOpen(p, f, sum)
-}
-
-func replayOpen(p *Package, f *os.File, sum *replayed) error {
-	text, err := readText(f)
-	if err != nil {
-		return fmt.Errorf("uci: staged changes: %w", err)
+	if err == nil {
+		defer f.Close()
+		var text string
+		if text, err = readText(f); err == nil {
+			return text, nil
+		}
 	}
-	done := p.replay(text)
-	sum.applied += done.applied
-	sum.read = append(sum.read, done.read...)
-	sum.implied = append(sum.implied, done.implied...)
-	return nil
+	return "", fmt.Errorf("uci: staged changes: %w", err)
 }
 
 // readText reads a file without holding it twice in memory.

@@ -49,7 +49,7 @@ func (d Dir) edit(name, path string, change func(*Package) error) error {
 		return fmt.Errorf("uci: %w", err)
 	}
 	defer f.Close()
-	p, err := readPackage(name, path, f)
+	p, err := readPackage(name, path, f, false)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ type Package struct {
 	// gone counts the sections in Sections that are deleted but not yet taken
 	// out, see remove.
 	gone int
+	// basis is what the next version of the file can be read on; nil: it cannot.
+	basis *basis
 }
 
 // Section is one "config" block.
@@ -71,10 +73,17 @@ func (p *Package) scan(name string) *Section {
 	return nil
 }
 
-// OfType gives the sections of one type in file order.
+// OfType gives the sections of one type in file order. The slice is not to be changed.
 func (p *Package) OfType(typ string) []*Section {
+	if Shares && p.basis != nil {
+		return p.basis.types[typ]
+	}
+	return ofType(p.Sections, typ)
+}
+
+func ofType(sections []*Section, typ string) []*Section {
 	var out []*Section
-	for _, s := range p.Sections {
+	for _, s := range sections {
 		if s.Type == typ {
 			out = append(out, s)
 		}

@@ -28,7 +28,7 @@ func (e *ParseError) Error() string {
 // A "package" line is checked and otherwise ignored, as it is when libuci loads
 // a file. A file with a NUL byte, which libuci reads up to some point, is refused.
 func Parse(name string, data []byte) (*Package, error) {
-	return parse(name, name, string(data))
+	return parse(name, name, string(data), nil)
 }
 
 // ParseLenient reads a configuration file as netifd does: it leaves out what is
@@ -48,9 +48,12 @@ func ParseLenient(name string, data []byte) (*Package, []error) {
 	return p.pkg, p.errs
 }
 
-func parse(name, file, src string) (*Package, error) {
+// parse notes in again, unless it is nil, what the next version of the file can be
+// read on.
+func parse(name, file, src string, again *basis) (*Package, error) {
 	p := newParser(name, file, src)
 	p.strict = true
+	p.pkg.basis = again
 	if i := strings.IndexByte(src, 0); i >= 0 {
 		return nil, p.errorAt(i, msgNUL)
 	}
@@ -59,6 +62,7 @@ func parse(name, file, src string) (*Package, error) {
 			return nil, err
 		}
 	}
+	p.found()
 	return p.pkg, nil
 }
 
@@ -95,6 +99,7 @@ type parser struct {
 	section *Section
 	slab    slab
 	errs    []error
+	begins  []int // of the sections, where there is to be a basis
 
 	// statement is where the statement began that is being read.
 	statement int
@@ -193,9 +198,11 @@ func (p *parser) config(more bool) error {
 	if name == "" {
 		p.section = p.slab.section(Section{Type: typ, Name: generatedID(p.pkg.made+1, typ), Anonymous: true})
 		p.pkg.add(p.section)
+		p.begin()
 		return nil
 	}
 	if s := p.pkg.find(name); s != nil {
+		p.pkg.basis = nil // What it says stands in two places.
 		if s.Type != typ {
 			p.start = at
 			if err := p.tolerate("there is a section of this name already, and of another type"); err != nil {
@@ -208,6 +215,7 @@ func (p *parser) config(more bool) error {
 	}
 	p.section = p.slab.section(Section{Type: typ, Name: name})
 	p.pkg.add(p.section)
+	p.begin()
 	return nil
 }
 

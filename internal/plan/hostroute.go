@@ -3,6 +3,8 @@ package plan
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/wgnetifd/wgnetifd/uci"
 )
 
 // Uplink is a route of the kernel's main table.
@@ -165,7 +167,7 @@ func (t *prefixTable[V]) put(p netip.Prefix, v V, better func(old V) bool) {
 	lengths := &t.lengths[family(p.Addr())]
 	at, found := slices.BinarySearchFunc(*lengths, p.Bits(), func(a, b int) int { return b - a })
 	if !found {
-		*lengths = slices.Insert(*lengths, at, p.Bits())
+		*lengths = uci.Splice(*lengths, at, at, []int{p.Bits()})
 	}
 }
 
