@@ -161,7 +161,7 @@ func TestNextPeerAddress(t *testing.T) {
 					addr := netip.MustParseAddr(a)
 					a = netip.PrefixFrom(addr, addr.BitLen()).String()
 				}
-				conf.Peers = append(conf.Peers, schema.Peer{AllowedIPs: []netip.Prefix{netip.MustParsePrefix(a)}})
+				conf.Peers = append(conf.Peers, &schema.Peer{AllowedIPs: []netip.Prefix{netip.MustParsePrefix(a)}})
 			}
 			var out bytes.Buffer
 			p := &rpcd.Plugin{

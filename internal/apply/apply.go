@@ -73,6 +73,8 @@ type Run struct {
 	Have    *plan.Actual
 	Changes plan.Changes
 	pkg     *uci.Package
+	last    *Run           // that this one goes on from
+	reader  *schema.Reader // of the configuration
 	saved   *state.State
 	names   state.Names           // last good addresses, from former runs
 	early   bool                  // endpoints were written from names
@@ -111,7 +113,7 @@ func (s *System) Up(ctx context.Context, iface string, net Network) (*Run, error
 	}
 	defer unlock()
 
-	r := &Run{System: *s, Net: net, said: map[schema.Key]string{}}
+	r := &Run{System: *s, Net: net, reader: new(schema.Reader), said: map[schema.Key]string{}}
 	r.Log = s.Log.With("interface", iface)
 	if err := r.load(iface); err != nil {
 		return r, err
@@ -194,7 +196,7 @@ func (r *Run) load(iface string) error {
 // private key where there is none.
 func (r *Run) interpret(iface string) error {
 	var err error
-	if r.Conf, err = schema.LoadWith(r.pkg, iface, r.publicKey(iface)); err != nil {
+	if r.Conf, err = r.reader.Load(r.pkg, iface, r.publicKey(iface)); err != nil {
 		return loadFailure(err)
 	}
 	for _, p := range r.Conf.Problems {
@@ -217,7 +219,11 @@ func (r *Run) interpret(iface string) error {
 	if r.names, err = r.State.LoadNames(iface); err != nil {
 		r.Log.Warn("cannot read the last addresses of names", "error", err)
 	}
-	r.Want = plan.For(r.Conf, r.facts())
+	var last *plan.Desired
+	if r.last != nil {
+		last, r.last = r.last.Want, nil
+	}
+	r.Want = plan.Next(last, r.Conf, r.facts())
 	return nil
 }
 
@@ -257,13 +263,14 @@ func (r *Run) device(ctx context.Context) error {
 		r.Created, r.Wrote = true, r.Wrote+1
 		have.Exists = true
 	}
+	in := r.Want.In(have)
 	if r.live {
-		r.keepEndpoints()
+		r.keepEndpoints(in)
 	} else {
 		r.behindNAT64()
 	}
 	r.useKnown()
-	r.Changes = plan.Diff(r.Want, r.Have, r.saved.Applied, r.Now())
+	r.Changes = in.Diff(r.saved.Applied, r.Now())
 	if err := r.configure(r.Changes); err != nil {
 		return err
 	}
@@ -345,9 +352,12 @@ func split(err error) []error {
 // applied notes the endpoints that the device has by now from the configuration.
 func (r *Run) applied() {
 	next := plan.Applied{}
-	for n := range r.Want.Peers {
-		w := &r.Want.Peers[n]
-		if w.Config.Endpoint.IsZero() {
+	peers := r.Want.Peers
+	if !r.Want.HasEndpoints() {
+		peers = nil
+	}
+	for _, w := range peers {
+		if !w.HasEndpoint {
 			continue
 		}
 		if w.Endpoint.IsValid() {

@@ -64,10 +64,10 @@ func missing(want, have []plan.HostRoute) (out []plan.HostRoute) {
 // only where an endpoint may need a host route or had one.
 func (r *Run) wantHostRoutes(ctx context.Context) (want, have []plan.HostRoute, ok bool) {
 	r.lost = nil
-	endpoints := plan.Endpoints(r.Want, r.Have, r.Changes.Peers)
 	tunnel := r.mainRoutes()
-	if r.Conf.NoHostRoute {
-		endpoints = nil
+	var endpoints []netip.Addr
+	if !r.Conf.NoHostRoute && (r.Conf.TunLink != "" || len(tunnel) > 0) {
+		endpoints = plan.Endpoints(r.Want, r.Have, r.Changes.Peers)
 	}
 	if r.Conf.TunLink == "" {
 		endpoints = plan.Swallowed(endpoints, tunnel)

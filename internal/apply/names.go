@@ -25,7 +25,7 @@ func (r *Run) useKnown() {
 		}
 	}
 	for n := range r.Want.Peers {
-		w := &r.Want.Peers[n]
+		w := r.Want.Peers[n]
 		if _, has := there[w.PublicKey]; has || !w.Late {
 			continue
 		}
@@ -54,7 +54,7 @@ func (r *Run) known(host string, family schema.Family) (netip.Addr, bool) {
 func (r *Run) keepNames(found state.Names) {
 	next := make(state.Names, len(found))
 	for n := range r.Want.Peers {
-		w := &r.Want.Peers[n]
+		w := r.Want.Peers[n]
 		for k, e := range w.Config.Endpoints() {
 			if e.Addr.IsValid() && (k > 0 || !w.Late) {
 				continue
@@ -75,7 +75,7 @@ func (r *Run) keepNames(found state.Names) {
 // returns what is wrong with the others. Their peers stay in the device: they can
 // still call us.
 func (r *Run) resolve(ctx context.Context) []Problem {
-	late := func(w plan.Peer) bool { return w.Late }
+	late := func(w *plan.Peer) bool { return w.Late }
 	if !slices.ContainsFunc(r.Want.Peers, late) {
 		if len(r.names) > 0 {
 			r.keepNames(nil)
@@ -88,7 +88,7 @@ func (r *Run) resolve(ctx context.Context) []Problem {
 	s := search{run: r, found: state.Names{}, answers: resolve.All(look, r.Names, r.questions()), nat64: nat64()}
 	var problems []Problem
 	for n := range r.Want.Peers {
-		if w := &r.Want.Peers[n]; w.Late {
+		if w := r.Want.Peers[n]; w.Late {
 			problems = append(problems, s.choose(w)...)
 		}
 	}
@@ -101,7 +101,7 @@ func (r *Run) resolve(ctx context.Context) []Problem {
 // wait for one, the further ones too, as there is no time for one after the other.
 func (r *Run) questions() (list []resolve.Question) {
 	for n := range r.Want.Peers {
-		w := &r.Want.Peers[n]
+		w := r.Want.Peers[n]
 		if !w.Late {
 			continue
 		}

@@ -42,12 +42,12 @@ func (r *Run) uplinkWays() *plan.Ways {
 // leads to, while the uplink has IPv6: which address stands for them there has to
 // be found first.
 func (r *Run) behindNAT64() {
-	four := func(w plan.Peer) bool { return w.Config.Endpoint.Addr.Is4() }
+	four := func(w *plan.Peer) bool { return w.Config.Endpoint.Addr.Is4() }
 	if r.NAT64 == nil || !slices.ContainsFunc(r.Want.Peers, four) || !lacksIPv4(r.uplinkWays()) {
 		return
 	}
 	for n := range r.Want.Peers {
-		if w := &r.Want.Peers[n]; four(*w) && !r.ways.Reach(w.Config.Endpoint.Addr) {
+		if w := r.Want.Peers[n]; four(w) && !r.ways.Reach(w.Config.Endpoint.Addr) {
 			w.Late, w.Endpoint = true, netip.AddrPort{}
 		}
 	}

@@ -33,13 +33,21 @@ var ErrStale = errors.New("the interface is another than was planned")
 // Problems are told to nobody but the caller, in Run.Conf.Problems and Run.Failed.
 //
 // The error is ErrNotUp, a *Failure, or why netifd could not be asked.
-func (s *System) Reload(ctx context.Context, iface string, pkg *uci.Package, net Network) (*Run, error) {
+//
+// last is the run before, which is not to be used any more for what it wants; nil if
+// there was none. Peers that are the same as they were then are not planned again.
+func (s *System) Reload(ctx context.Context, iface string, pkg *uci.Package, net Network, last *Run) (*Run, error) {
 	unlock, err := s.State.Lock(iface)
 	if err != nil {
 		return nil, stateFailure(err)
 	}
 	defer unlock()
-	r := &Run{System: *s, Net: net, live: true, pkg: pkg, said: map[schema.Key]string{}}
+	r := &Run{System: *s, Net: net, live: true, pkg: pkg, last: last, said: map[schema.Key]string{}}
+	if last != nil {
+		r.reader = last.reader
+	} else {
+		r.reader = new(schema.Reader)
+	}
 	r.Log = s.Log.With("interface", iface)
 	if r.saved, err = s.State.Load(iface); err != nil {
 		r.Log.Warn("cannot read what was done before", "error", err)
@@ -85,20 +93,21 @@ func whileUp(err error) error {
 // configuration names no other than the one that was written last: which of a
 // peer's addresses is in use is the daemon's business. It notes the peers whose
 // configured endpoint is another one.
-func (r *Run) keepEndpoints() {
-	there := make(map[schema.Key]netip.AddrPort, len(r.Have.Peers))
-	for n := range r.Have.Peers {
-		there[r.Have.Peers[n].PublicKey] = r.Have.Peers[n].Endpoint
+func (r *Run) keepEndpoints(in *plan.Matched) {
+	if !r.Want.HasEndpoints() {
+		return
 	}
-	for n := range r.Want.Peers {
-		w := &r.Want.Peers[n]
-		last, known := r.saved.Applied[w.PublicKey]
-		if known && !w.Config.Endpoint.IsZero() && last != appliedOf(w) {
+	for n, w := range r.Want.Peers {
+		if !w.HasEndpoint {
+			continue
+		}
+		w.Endpoint = w.Config.Endpoint.AddrPort()
+		if last, known := r.saved.Applied[w.PublicKey]; known && last != appliedOf(w) {
 			r.Moved = append(r.Moved, w.PublicKey)
 			continue
 		}
-		if at := there[w.PublicKey]; at.IsValid() {
-			w.Endpoint = at
+		if have := in.There[n]; have != nil && have.Endpoint.IsValid() {
+			w.Endpoint = have.Endpoint
 		}
 	}
 }
@@ -172,7 +181,7 @@ func (r *Run) choose(endpoints []plan.PeerChange) {
 		}
 	}
 	for n := range r.Want.Peers {
-		if w := &r.Want.Peers[n]; there[w.PublicKey].IsValid() {
+		if w := r.Want.Peers[n]; w.HasEndpoint && there[w.PublicKey].IsValid() {
 			w.Endpoint = there[w.PublicKey]
 		}
 	}

@@ -91,6 +91,7 @@ type Daemon struct {
 	epoch   *epoch
 	// confErr is why the configuration could not be read last.
 	confErr error
+	pkg     *uci.Package // the last configuration that could be read
 
 	// root ends with Run; begun is closed when it is there.
 	root  context.Context
@@ -234,7 +235,10 @@ func (d *Daemon) listen(ctx context.Context) {
 // welcome keeps an interface that netifd brought up and nobody told us of, as after
 // a `network reload` of a file that was not committed. Most are no WireGuard's.
 func (d *Daemon) welcome(ctx context.Context, name string) {
-	pkg, err := d.o.System.Dir.Load(schema.PackageName)
+	d.mu.Lock()
+	last := d.pkg
+	d.mu.Unlock()
+	pkg, err := d.o.System.Dir.LoadAgain(schema.PackageName, last)
 	if err == nil && slices.Contains(schema.Names(pkg), name) {
 		d.Reload(ctx, name)
 	}
@@ -261,7 +265,10 @@ func (d *Daemon) all() []*keeper {
 // nobody tells when a file that was half written is whole.
 func (d *Daemon) load() (*uci.Package, error) {
 	d.mistrust()
-	pkg, err := d.o.System.Dir.Load(schema.PackageName)
+	d.mu.Lock()
+	last := d.pkg
+	d.mu.Unlock()
+	pkg, err := d.o.System.Dir.LoadAgain(schema.PackageName, last)
 	if err == nil && len(pkg.Sections) == 0 {
 		// No router has none: somebody is writing the file.
 		err = errNothing
@@ -276,6 +283,9 @@ func (d *Daemon) load() (*uci.Package, error) {
 		d.log.Error(err.Error())
 	}
 	d.confErr = err
+	if err == nil {
+		d.pkg = pkg
+	}
 	return pkg, err
 }
 

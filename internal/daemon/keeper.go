@@ -247,7 +247,7 @@ func (k *keeper) apply(ctx context.Context, in *inbox) {
 	before := k.run
 	var run *apply.Run
 	if err == nil {
-		run, err = k.d.o.System.Reload(ctx, k.name, pkg, k.network())
+		run, err = k.d.o.System.Reload(ctx, k.name, pkg, k.network(), before)
 		k.takeOver(ctx, run, pkg, err, explicit, in.again)
 	}
 	if explicit {
@@ -287,7 +287,7 @@ func (k *keeper) takeOver(ctx context.Context, run *apply.Run, pkg *uci.Package,
 			k.forget() // the peers of a device that is no more
 		}
 		k.adopt(ctx, run)
-		k.route = plan.NumbersOf(pkg, run.Conf)
+		k.route = run.Want.Numbers()
 		if (run.Wrote > 0 || run.Told > 0) && !(again && run.Again) {
 			k.log.Info("applied the configuration", "peers", len(run.Want.Peers))
 		}

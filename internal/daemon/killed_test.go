@@ -237,7 +237,7 @@ func reloadKilled(s *apply.System, net apply.Network) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Reload(context.Background(), "wg0", pkg, net)
+	_, err = s.Reload(context.Background(), "wg0", pkg, net, nil)
 	return err
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/wgnetifd/wgnetifd/internal/apply"
+	"github.com/wgnetifd/wgnetifd/internal/plan"
+	"github.com/wgnetifd/wgnetifd/uci"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
 )
 
@@ -86,12 +88,13 @@ func movedOf(before, run *apply.Run) (moved []schema.Key) {
 	for n := range run.Changes.Peers {
 		written[run.Changes.Peers[n].PublicKey] = true
 	}
-	was := make(map[schema.Key]*schema.Peer, len(before.Want.Peers))
-	for n := range before.Want.Peers {
-		was[before.Want.Peers[n].PublicKey] = before.Want.Peers[n].Config
+	gone, come := changesOf(before, run)
+	was := make(map[schema.Key]*schema.Peer, len(gone))
+	for _, w := range gone {
+		was[w.PublicKey] = w.Config
 	}
-	for n := range run.Want.Peers {
-		key, p := run.Want.Peers[n].PublicKey, run.Want.Peers[n].Config
+	for _, w := range come {
+		key, p := w.PublicKey, w.Config
 		if old := was[key]; old != nil && !written[key] &&
 			(old.Endpoint != p.Endpoint || !slices.Equal(old.Fallbacks, p.Fallbacks)) {
 			moved = append(moved, key)
@@ -103,7 +106,7 @@ func movedOf(before, run *apply.Run) (moved []schema.Key) {
 // pathOf returns where a peer stands in the configuration.
 func pathOf(conf *schema.Interface, key schema.Key) string {
 	for n := range conf.Peers {
-		if p := &conf.Peers[n]; p.PublicKey == key && p.Active() {
+		if p := conf.Peers[n]; p.PublicKey == key && p.Active() {
 			return "network." + p.Section
 		}
 	}
@@ -125,21 +128,40 @@ func namesOf(before, run *apply.Run, moved []schema.Key) map[schema.Key]string {
 			names[p.PublicKey] = p.Name()
 		}
 	}
-	if before != nil {
-		for n := range before.Want.Peers {
-			rename(before.Want.Peers[n].Config)
-		}
+	gone, come := changesOf(before, run)
+	for _, w := range gone {
+		rename(w.Config)
 	}
-	for n := range run.Conf.Peers {
-		// Those that are switched off, and were not known before.
-		if p := &run.Conf.Peers[n]; names[p.PublicKey] == "" {
-			rename(p)
-		}
+	for _, w := range come {
+		rename(w.Config)
 	}
-	for n := range run.Want.Peers {
-		rename(run.Want.Peers[n].Config)
+	for _, name := range names {
+		if name != "" {
+			continue
+		}
+		// Switched off, and not known before; or the device alone is another one.
+		for _, p := range run.Conf.Peers {
+			if names[p.PublicKey] == "" || p.Active() {
+				rename(p)
+			}
+		}
+		break
 	}
 	return names
+}
+
+// changesOf returns the peers of a run that those of another one came in the place of,
+// and these. There may be peers in both that are the same.
+func changesOf(before, run *apply.Run) (gone, come []*plan.Peer) {
+	if before == nil {
+		return nil, run.Want.Peers
+	}
+	was, now := before.Want.Peers, run.Want.Peers
+	if !uci.Shares {
+		return was, now
+	}
+	head, endWas, endNow := uci.Differ(was, now)
+	return was[head:endWas], now[head:endNow]
 }
 
 func deviceChanges(before, run *apply.Run) (words []string) {

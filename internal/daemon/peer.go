@@ -58,11 +58,20 @@ func (k *keeper) adopt(ctx context.Context, run *apply.Run) {
 	if k.run == nil {
 		k.names = goodNames{} // a setup may have saved others since
 	}
+	gone, come := changesOf(k.run, run)
+	old := make(map[schema.Key]*peer, len(gone))
+	if k.run != nil && len(k.peers) == len(k.run.Want.Peers) {
+		for _, w := range gone {
+			old[w.PublicKey] = k.peers[w.PublicKey]
+			delete(k.peers, w.PublicKey)
+		}
+	} else {
+		old, k.peers, come = k.peers, make(map[schema.Key]*peer, len(run.Want.Peers)), run.Want.Peers
+	}
 	k.conf, k.run, k.changed = run.Conf, run, true
-	next := make(map[schema.Key]*peer, len(run.Want.Peers))
-	for n := range run.Want.Peers {
-		c := run.Want.Peers[n].Config
-		p := k.peers[c.PublicKey]
+	for _, w := range come {
+		c := w.Config
+		p := old[c.PublicKey]
 		config := configOf(c)
 		if p == nil || p.family != c.EndpointFamily || p.config.Failback != config.Failback ||
 			!slices.Equal(p.config.Sources, config.Sources) {
@@ -73,12 +82,11 @@ func (k *keeper) adopt(ctx context.Context, run *apply.Run) {
 			}
 		}
 		p.keepalive = c.Keepalive
-		next[c.PublicKey] = p
+		k.peers[c.PublicKey] = p
 	}
-	k.peers = next
 	k.pruneNames()
 	for _, key := range run.Moved {
-		if p := next[key]; p != nil {
+		if p := k.peers[key]; p != nil {
 			p.machine.Rewrite()
 		}
 	}

@@ -266,16 +266,10 @@ func (d *Daemon) tunnels() func(device string) bool {
 // what the tunnel itself takes finds a peer that moves only by a host route, and
 // nobody tells of that.
 func guards(run *apply.Run) bool {
-	if run.Conf.NoHostRoute {
+	if run.Conf.NoHostRoute || run.Conf.TunLink == "" && len(run.Want.Routes)+len(run.Want.KernelRoutes) == 0 {
 		return false
 	}
-	endpoints := make([]netip.Addr, 0, len(run.Want.Peers))
-	for n := range run.Want.Peers {
-		if at := run.Want.Peers[n].Endpoint; at.IsValid() {
-			endpoints = append(endpoints, at.Addr())
-		}
-	}
-	return isFull(run) || run.Swallows(endpoints)
+	return isFull(run) || run.Swallows(plan.Endpoints(run.Want, run.Have, run.Changes.Peers))
 }
 
 // roamed reports whether the device has an endpoint that it did not have before, of

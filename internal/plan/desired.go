@@ -16,7 +16,7 @@ type Desired struct {
 	ListenPort uint16 // 0: whichever the device has
 	FwMark     uint32
 	MTU        int // bytes; 0: whichever the device has
-	Peers      []Peer
+	Peers      []*Peer
 
 	// Addresses of the interface, host bits and all, each once.
 	Addresses   []netip.Prefix
@@ -30,6 +30,9 @@ type Desired struct {
 
 	conf  *schema.Interface
 	facts Facts
+	asked int // routes, before any aggregation
+	// called is how many peers have a configured endpoint.
+	called int
 }
 
 // Peer is a peer as the device should have it.
@@ -46,6 +49,9 @@ type Peer struct {
 	// Late: the address of the endpoint is found when all else is done: it is a name,
 	// or what an address becomes on an uplink without IPv4.
 	Late bool
+	// HasEndpoint: the configuration names an endpoint. It stands here too, as looking
+	// at all configured peers is what costs with thousands of them.
+	HasEndpoint bool
 }
 
 // Resolved holds the addresses that are known for host names of endpoints.
@@ -71,7 +77,11 @@ func FactsOf(pkg *uci.Package, c *schema.Interface) Facts {
 
 // For returns what the interface should look like. Peers that are disabled or
 // invalid are not in it.
-func For(c *schema.Interface, f Facts) *Desired {
+func For(c *schema.Interface, f Facts) *Desired { return Next(nil, c, f) }
+
+// Next is For, and takes over from last what comes of peers that are the same as they
+// were then: last is not to be used any more. It may be nil.
+func Next(last *Desired, c *schema.Interface, f Facts) *Desired {
 	d := &Desired{
 		Interface:   c.Name,
 		PrivateKey:  c.PrivateKey,
@@ -80,16 +90,96 @@ func For(c *schema.Interface, f Facts) *Desired {
 		MTU:         c.MTU,
 		Addresses:   once(c.Addresses),
 		IP6Prefixes: c.IP6Prefixes,
-		Peers:       make([]Peer, 0, len(c.Peers)),
 		conf:        c,
 		facts:       f,
 	}
-	for n := range c.Peers {
-		p := &c.Peers[n]
+	if !d.again(last) {
+		d.Peers = peersOf(c.Peers, f)
+		d.called = called(d.Peers)
+		d.route()
+	}
+	return d
+}
+
+func (d *Desired) route() {
+	list := routes(d.conf, d.facts.Halves)
+	d.asked = len(list)
+	d.Routes, d.KernelRoutes = split(list, d.facts.Budget)
+}
+
+// Numbers returns how many routes there are.
+func (d *Desired) Numbers() RouteNumbers {
+	return RouteNumbers{Asked: d.asked, Netifd: len(d.Routes), Ours: len(d.KernelRoutes)}
+}
+
+// again takes over from last what did not change. It reports whether that, and the
+// few peers that did, is everything.
+func (d *Desired) again(last *Desired) bool {
+	if !uci.Shares || last == nil {
+		return false
+	}
+	was, now := last.conf.Peers, d.conf.Peers
+	head, endWas, endNow := uci.Differ(was, now)
+	if head == 0 && endNow == len(now) {
+		return false
+	}
+	before, between := was[head:endWas], now[head:endNow]
+	first, end := head, endWas
+	if len(last.Peers) < len(was) {
+		first = active(was[:head])
+		end = first + active(before)
+	}
+	fresh := peersOf(between, d.facts)
+	d.Peers = uci.Splice(last.Peers, first, end, fresh)
+	d.called = last.called - called(last.Peers[first:end]) + called(fresh)
+	if d.facts.Budget == last.facts.Budget && d.facts.Halves == last.facts.Halves && d.conf.NoDefaultRoute == last.conf.NoDefaultRoute &&
+		slices.Equal(asked(before), asked(between)) {
+		d.Routes, d.KernelRoutes, d.asked = last.Routes, last.KernelRoutes, last.asked
+	} else {
+		d.route()
+	}
+	return true
+}
+
+// HasEndpoints reports whether the configuration names an endpoint of some peer.
+func (d *Desired) HasEndpoints() bool { return d.called > 0 }
+
+func called(list []*Peer) (n int) {
+	for _, p := range list {
+		if p.HasEndpoint {
+			n++
+		}
+	}
+	return n
+}
+
+// active returns how many of the peers are.
+func active(list []*schema.Peer) (n int) {
+	for _, p := range list {
+		if p.Active() {
+			n++
+		}
+	}
+	return n
+}
+
+// asked returns the allowed IPs that peers want routes to.
+func asked(list []*schema.Peer) (out []netip.Prefix) {
+	for _, p := range list {
+		if p.Active() && p.RouteAllowedIPs {
+			out = append(append(out, p.AllowedIPs...), p.LostIPs...)
+		}
+	}
+	return out
+}
+
+func peersOf(list []*schema.Peer, f Facts) []*Peer {
+	peers, out := make([]Peer, 0, len(list)), make([]*Peer, 0, len(list))
+	for _, p := range list {
 		if !p.Active() {
 			continue
 		}
-		d.Peers = append(d.Peers, Peer{
+		peers = append(peers, Peer{
 			Config:       p,
 			PublicKey:    p.PublicKey,
 			PresharedKey: p.PresharedKey,
@@ -97,10 +187,11 @@ func For(c *schema.Interface, f Facts) *Desired {
 			Endpoint:     f.Names.endpoint(p.Endpoint),
 			AllowedIPs:   p.AllowedIPs,
 			Late:         !p.Endpoint.IsZero() && !p.Endpoint.Addr.IsValid(),
+			HasEndpoint:  !p.Endpoint.IsZero(),
 		})
+		out = append(out, &peers[len(peers)-1])
 	}
-	d.Routes, d.KernelRoutes = split(routes(c, f.Halves), f.Budget)
-	return d
+	return out
 }
 
 func (r Resolved) endpoint(e schema.Endpoint) netip.AddrPort {
@@ -121,10 +212,13 @@ func routes(c *schema.Interface, half Families) []netip.Prefix {
 
 // routesOf returns those of some of the peers.
 func routesOf(c *schema.Interface, half Families, of func(*schema.Peer) bool) []netip.Prefix {
+	if !c.Routed() {
+		return nil
+	}
 	routed := func(p *schema.Peer) bool { return p.Active() && p.RouteAllowedIPs && of(p) }
 	total, lost := 0, 0
 	for n := range c.Peers {
-		if p := &c.Peers[n]; routed(p) {
+		if p := c.Peers[n]; routed(p) {
 			total += len(p.AllowedIPs) + len(p.LostIPs)
 			lost += len(p.LostIPs)
 		}
@@ -164,7 +258,7 @@ func routesOf(c *schema.Interface, half Families, of func(*schema.Peer) bool) []
 		}
 	}
 	for n := range c.Peers {
-		if p := &c.Peers[n]; routed(p) {
+		if p := c.Peers[n]; routed(p) {
 			add(p.AllowedIPs)
 			add(p.LostIPs)
 		}

@@ -24,9 +24,31 @@ type AppliedEndpoint struct {
 	Port uint16
 }
 
+// Matched is a device beside what is wanted of it.
+type Matched struct {
+	want *Desired
+	have *Actual
+	// There is for each wanted peer what the device has of it, nil if nothing.
+	There []*ActualPeer
+	// gone are the indexes of the peers that only the device has.
+	gone []int
+}
+
+// In looks for the wanted peers in a device.
+func (d *Desired) In(have *Actual) *Matched {
+	there, gone := match(d.Peers, have.Peers)
+	return &Matched{d, have, there, gone}
+}
+
 // Diff returns what has to be written to make the device what is desired. now is
 // the router's clock, by which handshakes are dated.
 func Diff(want *Desired, have *Actual, applied Applied, now time.Time) Changes {
+	return want.In(have).Diff(applied, now)
+}
+
+// Diff is the function Diff.
+func (m *Matched) Diff(applied Applied, now time.Time) Changes {
+	want, have := m.want, m.have
 	var c Changes
 	// The device has it clamped. The kernel ends all sessions where the key that is
 	// written is not, byte for byte, the one that it has.
@@ -39,19 +61,25 @@ func Diff(want *Desired, have *Actual, applied Applied, now time.Time) Changes {
 	if have.FwMark != want.FwMark {
 		c.FwMark = &want.FwMark
 	}
-	c.Peers = diffPeers(want.Peers, have.Peers, applied, now)
+	for _, n := range m.gone {
+		c.Peers = append(c.Peers, PeerChange{PublicKey: have.Peers[n].PublicKey, Remove: true})
+	}
+	c.Peers = append(c.Peers, diffPeers(want.Peers, m.There, applied, now)...)
 	return c
 }
 
-func diffPeers(want []Peer, have []ActualPeer, applied Applied, now time.Time) []PeerChange {
-	there, gone := match(want, have)
-	var changes []PeerChange
-	for _, n := range gone {
-		changes = append(changes, PeerChange{PublicKey: have[n].PublicKey, Remove: true})
+func diffPeers(want []*Peer, there []*ActualPeer, applied Applied, now time.Time) (changes []PeerChange) {
+	var differ []int
+	for n, w := range want {
+		h := there[n]
+		if h == nil || w.PresharedKey != h.PresharedKey || w.Keepalive != h.Keepalive ||
+			!samePrefixes(w.AllowedIPs, h.AllowedIPs) || w.Endpoint.IsValid() && endpointDiffers(w, h, applied, now) {
+			differ = append(differ, n)
+		}
 	}
-	ips := newIPMoves(want, there)
-	for n := range want {
-		w, h := &want[n], there[n]
+	ips := newIPMoves(want, there, differ)
+	for _, n := range differ {
+		w, h := want[n], there[n]
 		if h == nil {
 			changes = append(changes, newPeer(w))
 			continue
@@ -63,11 +91,24 @@ func diffPeers(want []Peer, have []ActualPeer, applied Applied, now time.Time) [
 	return changes
 }
 
+// samePrefixes is slices.Equal, which takes several times as long for one prefix.
+func samePrefixes(a, b []netip.Prefix) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for n := range a {
+		if a[n] != b[n] {
+			return false
+		}
+	}
+	return true
+}
+
 // match returns for each wanted peer what the device has of it, nil if nothing, and
 // the indexes of the peers that only the device has, in its order. The kernel keeps
 // peers in the order in which they came, which mostly is that of the configuration:
 // only what stands between the first and the last difference is looked up.
-func match(want []Peer, have []ActualPeer) (there []*ActualPeer, gone []int) {
+func match(want []*Peer, have []ActualPeer) (there []*ActualPeer, gone []int) {
 	there = make([]*ActualPeer, len(want))
 	first := 0
 	for first < len(want) && first < len(have) && want[first].PublicKey == have[first].PublicKey {
@@ -160,30 +201,29 @@ type ipMoves struct {
 	want map[netip.Prefix]schema.Key // owner as desired, of those in have
 }
 
-// newIPMoves builds the maps only from peers whose lists differ: an unchanged
-// device of 10,000 peers needs none, and a new one neither. there are the same peers
-// in the device.
-func newIPMoves(want []Peer, there []*ActualPeer) *ipMoves {
+// newIPMoves builds the maps only from peers whose lists differ, which are among
+// differ: an unchanged device of 10,000 peers needs none, and a new one neither. there
+// are the same peers in the device.
+func newIPMoves(want []*Peer, there []*ActualPeer, differ []int) *ipMoves {
 	m := &ipMoves{have: map[netip.Prefix]schema.Key{}, want: map[netip.Prefix]schema.Key{}}
-	differs := func(n int) bool { return there[n] == nil || !slices.Equal(want[n].AllowedIPs, there[n].AllowedIPs) }
-	for n, h := range there {
-		if h == nil || !differs(n) {
-			continue
-		}
-		for _, p := range h.AllowedIPs {
-			m.have[p] = h.PublicKey
+	for _, n := range differ {
+		if h := there[n]; h != nil && !slices.Equal(want[n].AllowedIPs, h.AllowedIPs) {
+			for _, p := range h.AllowedIPs {
+				m.have[p] = h.PublicKey
+			}
 		}
 	}
 	if len(m.have) == 0 {
 		return m
 	}
-	for n := range want {
-		if !differs(n) {
+	for _, n := range differ {
+		w := want[n]
+		if h := there[n]; h != nil && slices.Equal(w.AllowedIPs, h.AllowedIPs) {
 			continue
 		}
-		for _, p := range want[n].AllowedIPs {
+		for _, p := range w.AllowedIPs {
 			if _, there := m.have[p]; there {
-				m.want[p] = want[n].PublicKey
+				m.want[p] = w.PublicKey
 			}
 		}
 	}
@@ -213,10 +253,10 @@ func (m *ipMoves) of(w *Peer, h *ActualPeer) (missing []netip.Prefix, surplus bo
 // peers whose endpoint is found late. It is for what was found after everything
 // else was written; have is the device as it was before that.
 func DiffEndpoints(want *Desired, have *Actual, applied Applied, now time.Time) []PeerChange {
-	there, _ := match(want.Peers, have.Peers)
+	there := want.In(have).There
 	var changes []PeerChange
-	for n := range want.Peers {
-		w, h := &want.Peers[n], there[n]
+	for n, w := range want.Peers {
+		h := there[n]
 		if !w.Late {
 			continue
 		}
@@ -239,12 +279,15 @@ func Endpoints(want *Desired, have *Actual, changes []PeerChange) []netip.Addr {
 			written[changes[n].PublicKey] = e.Addr()
 		}
 	}
-	there, _ := match(want.Peers, have.Peers)
+	there := want.In(have).There
 	var out []netip.Addr
-	for n := range want.Peers {
-		addr, ok := written[want.Peers[n].PublicKey]
+	for n, w := range want.Peers {
+		var addr netip.Addr
+		if len(written) > 0 {
+			addr = written[w.PublicKey]
+		}
 		switch h := there[n]; {
-		case ok:
+		case addr.IsValid():
 			out = append(out, addr)
 		case h != nil && h.Endpoint.IsValid():
 			out = append(out, h.Endpoint.Addr())

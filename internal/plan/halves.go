@@ -21,12 +21,12 @@ func (f Families) has(a netip.Addr) bool {
 // MainDefaults returns the families in which the interface makes a default route
 // in the main table.
 func MainDefaults(c *schema.Interface) (f Families) {
-	if c.NoDefaultRoute {
+	if c.NoDefaultRoute || !c.Routed() {
 		return f
 	}
 	four, six := schema.IsMainTable(c.IP4Table), schema.IsMainTable(c.IP6Table)
 	for n := range c.Peers {
-		p := &c.Peers[n]
+		p := c.Peers[n]
 		if !p.Active() || !p.RouteAllowedIPs {
 			continue
 		}

@@ -18,10 +18,13 @@ type Routes struct{ Netifd, Ours []netip.Prefix }
 // not wait.
 func (d *Desired) Reachable(have *Actual) (Routes, int) {
 	all := Routes{Netifd: d.Routes, Ours: d.KernelRoutes}
+	if !d.HasEndpoints() {
+		return all, 0
+	}
 	waiting := map[schema.Key]struct{}{}
 	for n := range d.Peers {
-		w := &d.Peers[n]
-		if w.Config.RouteAllowedIPs && !w.Config.Endpoint.IsZero() && !w.Endpoint.IsValid() {
+		w := d.Peers[n]
+		if w.HasEndpoint && w.Config.RouteAllowedIPs && !w.Endpoint.IsValid() {
 			waiting[w.PublicKey] = struct{}{}
 		}
 	}

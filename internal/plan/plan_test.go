@@ -102,11 +102,11 @@ func device(have plan.Actual, c plan.Changes) plan.Actual {
 	return out
 }
 
-func peerConf(n byte, ips ...string) schema.Peer {
-	return schema.Peer{Section: "p", PublicKey: key(n), AllowedIPs: prefixes(ips...), Endpoint: schema.Endpoint{Port: 51820}}
+func peerConf(n byte, ips ...string) *schema.Peer {
+	return &schema.Peer{Section: "p", PublicKey: key(n), AllowedIPs: prefixes(ips...), Endpoint: schema.Endpoint{Port: 51820}}
 }
 
-func withEndpoint(p schema.Peer, addr string, port uint16) schema.Peer {
+func withEndpoint(p *schema.Peer, addr string, port uint16) *schema.Peer {
 	p.Endpoint = schema.Endpoint{Host: addr, Port: port}
 	if a, err := netip.ParseAddr(addr); err == nil {
 		p.Endpoint.Addr = a
@@ -118,7 +118,7 @@ func withEndpoint(p schema.Peer, addr string, port uint16) schema.Peer {
 // afterwards nothing is left to write.
 func TestDiff(t *testing.T) {
 	base := func() *schema.Interface {
-		return &schema.Interface{Name: "wg0", PrivateKey: key(99), ListenPort: 51820, Peers: []schema.Peer{
+		return &schema.Interface{Name: "wg0", PrivateKey: key(99), ListenPort: 51820, Peers: []*schema.Peer{
 			withEndpoint(peerConf(1, "10.0.0.1/32", "10.1.0.0/16"), "192.0.2.1", 51820),
 			peerConf(2, "10.0.0.2/32"),
 			peerConf(3, "10.0.0.3/32", "fd00::3/128"),
@@ -281,7 +281,7 @@ func TestRoaming(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &schema.Interface{Name: "wg0", PrivateKey: key(99), Peers: []schema.Peer{withEndpoint(peerConf(1), configured, 51820)}}
+			c := &schema.Interface{Name: "wg0", PrivateKey: key(99), Peers: []*schema.Peer{withEndpoint(peerConf(1), configured, 51820)}}
 			have := plan.Actual{Exists: true, PrivateKey: key(99), Peers: []plan.ActualPeer{
 				{PublicKey: key(1), Endpoint: addrPort(tt.device), LastHandshake: tt.handshake},
 			}}
@@ -363,7 +363,7 @@ func TestDiffInAnyOrder(t *testing.T) {
 }
 
 func TestDiffEndpoints(t *testing.T) {
-	c := &schema.Interface{Name: "wg0", PrivateKey: key(99), Peers: []schema.Peer{
+	c := &schema.Interface{Name: "wg0", PrivateKey: key(99), Peers: []*schema.Peer{
 		withEndpoint(peerConf(1), "a.example", 1), withEndpoint(peerConf(2), "b.example", 2),
 		withEndpoint(peerConf(3), "192.0.2.3", 3), peerConf(4),
 	}}
@@ -379,7 +379,7 @@ func TestRoutes(t *testing.T) {
 		a, b, off := peerConf(1, "0.0.0.0/0", "::/0"), peerConf(2, "10.0.0.0/24", "10.2.0.0/16"), peerConf(3, "10.3.0.0/16")
 		a.LostIPs = prefixes("10.0.0.0/24")
 		a.RouteAllowedIPs, b.RouteAllowedIPs, off.RouteAllowedIPs = true, true, false
-		c := &schema.Interface{Name: "wg0", Peers: []schema.Peer{a, b, off}}
+		c := &schema.Interface{Name: "wg0", Peers: []*schema.Peer{a, b, off}}
 		change(c)
 		return c
 	}
@@ -587,7 +587,7 @@ func FuzzDiff(f *testing.F) {
 		var dev plan.Actual
 		for p, list := range lists(owners(want)) {
 			if len(list) > 0 {
-				c.Peers = append(c.Peers, schema.Peer{PublicKey: key(byte(p)), AllowedIPs: list})
+				c.Peers = append(c.Peers, &schema.Peer{PublicKey: key(byte(p)), AllowedIPs: list})
 			}
 		}
 		for p, list := range lists(owners(have)) {
@@ -629,7 +629,7 @@ func BenchmarkDiff(b *testing.B) {
 		c := &schema.Interface{Name: "wg0", PrivateKey: key(200)}
 		for k := range n {
 			pub := schema.Key{byte(k), byte(k >> 8), byte(k >> 16), 31: 1}
-			c.Peers = append(c.Peers, schema.Peer{PublicKey: pub, AllowedIPs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(k >> 16), byte(k >> 8), byte(k)}), 32)}})
+			c.Peers = append(c.Peers, &schema.Peer{PublicKey: pub, AllowedIPs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(k >> 16), byte(k >> 8), byte(k)}), 32)}})
 		}
 		d := plan.For(c, plan.Facts{Budget: plan.RouteBudget})
 		empty := plan.Actual{}

@@ -195,7 +195,7 @@ func inputOf(b *testing.B, peers int) (in *status.Input) {
 	b.Helper()
 	conf, dev := &schema.Interface{Name: "wg0"}, plan.Actual{Exists: true, Up: true}
 	many(peers, func(_ int, c *schema.Peer, a *plan.ActualPeer) {
-		conf.Peers, dev.Peers = append(conf.Peers, *c), append(dev.Peers, *a)
+		conf.Peers, dev.Peers = append(conf.Peers, c), append(dev.Peers, *a)
 	})
 	return &status.Input{Name: "wg0", Conf: conf, Actual: dev, Now: now}
 }

@@ -121,7 +121,7 @@ func (i *Interface) configured(conf *schema.Interface) {
 // addPeers puts the configured peers and those of the device together: the
 // configured ones in the order of the file, then the others.
 func (i *Interface) addPeers(in *Input) {
-	var configured []schema.Peer
+	var configured []*schema.Peer
 	if in.Conf != nil {
 		configured = in.Conf.Peers
 	}
@@ -134,7 +134,7 @@ func (i *Interface) addPeers(in *Input) {
 	taken := make([]bool, len(in.Actual.Peers))
 	i.Peers = make([]Peer, len(configured), max(len(configured), len(taken)))
 	for n := range configured {
-		c, p := &configured[n], &i.Peers[n]
+		c, p := configured[n], &i.Peers[n]
 		p.configured(c)
 		if k, ok := inDevice[c.PublicKey]; ok && c.Active() {
 			taken[k] = true

@@ -49,7 +49,7 @@ func TestAsk(t *testing.T) {
 			c.Invalid = true
 		}
 		a.LastHandshake = now.Add(time.Hour) // as after a step of the clock
-		conf.Peers, dev.Peers = append(conf.Peers, *c), append(dev.Peers, *a)
+		conf.Peers, dev.Peers = append(conf.Peers, c), append(dev.Peers, *a)
 	})
 	in := &status.Input{
 		Name: "wg0", Conf: conf, Actual: dev, Now: now, Clock: status.Clock{Set: true},

@@ -97,7 +97,7 @@ func TestHealth(t *testing.T) {
 				dev.Peers = []plan.ActualPeer{{PublicKey: tt.conf.PublicKey, Endpoint: there, LastHandshake: now.Add(-time.Hour)}}
 			}
 			i := status.Build(&status.Input{
-				Name: "wg0", Conf: &schema.Interface{Name: "wg0", Peers: []schema.Peer{tt.conf}}, Actual: dev, Now: now, Clock: status.Clock{Set: true},
+				Name: "wg0", Conf: &schema.Interface{Name: "wg0", Peers: []*schema.Peer{&tt.conf}}, Actual: dev, Now: now, Clock: status.Clock{Set: true},
 				Health: func(schema.Key) (status.Health, bool) { return tt.health, true },
 			})
 			if p := i.Peers[0]; p.State != tt.want || p.Reason != tt.reason || p.Age != tt.age {

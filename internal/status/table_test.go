@@ -22,10 +22,11 @@ import (
 // many returns a snapshot of one interface with so many peers, each changed by
 // change before it is built.
 func many(peers int, change func(n int, c *schema.Peer, a *plan.ActualPeer)) *status.Snapshot {
-	conf := &schema.Interface{Name: "wg0", Peers: make([]schema.Peer, peers)}
+	conf := &schema.Interface{Name: "wg0", Peers: make([]*schema.Peer, peers)}
 	dev := plan.Actual{Exists: true, Up: true, Index: 7, Peers: make([]plan.ActualPeer, peers)}
 	for n := range peers {
-		c, a := &conf.Peers[n], &dev.Peers[n]
+		c, a := new(schema.Peer), &dev.Peers[n]
+		conf.Peers[n] = c
 		c.PublicKey = schema.Key{byte(n), byte(n >> 8), 31: 1}
 		c.Section = fmt.Sprintf("@wireguard_wg0[%d]", n)
 		c.Description = fmt.Sprintf("Notebook of user %d", n)
@@ -146,7 +147,7 @@ func TestCounts(t *testing.T) {
 // TestPeerTable: everything of one peer, as the daemon tells it.
 func TestPeerTable(t *testing.T) {
 	k := schema.Key{31: 1}
-	conf := &schema.Interface{Name: "wg0", Peers: []schema.Peer{{
+	conf := &schema.Interface{Name: "wg0", Peers: []*schema.Peer{{
 		Section: "office", Description: "Office", PublicKey: k, PresharedKey: key(t, psk),
 		AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, RouteAllowedIPs: true,
 		Endpoint:  schema.Endpoint{Host: "office.example.org", Port: 51820},
@@ -257,7 +258,7 @@ func TestNoSecret(t *testing.T) {
 		c.PresharedKey, a.PresharedKey = preshared, preshared
 		c.Invalid = n == 1
 	})
-	conf := &schema.Interface{Name: "wg1", PrivateKey: private, Peers: []schema.Peer{{PublicKey: private.PublicKey(), PresharedKey: preshared}}}
+	conf := &schema.Interface{Name: "wg1", PrivateKey: private, Peers: []*schema.Peer{{PublicKey: private.PublicKey(), PresharedKey: preshared}}}
 	snap.Fill([]*status.Input{{
 		Name: "wg1", Conf: conf, Now: now,
 		Actual: plan.Actual{Exists: true, Up: true, PrivateKey: private, PublicKey: private.PublicKey(), Peers: []plan.ActualPeer{

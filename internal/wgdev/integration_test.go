@@ -224,7 +224,7 @@ func TestSecondDiffIsEmpty(t *testing.T) {
 	create(t, s, name)
 	want := &plan.Desired{PrivateKey: ourKey, ListenPort: ourPort, FwMark: ourMark}
 	for _, p := range actualPeers(manyPeers(150)) {
-		want.Peers = append(want.Peers, plan.Peer{
+		want.Peers = append(want.Peers, &plan.Peer{
 			PublicKey: p.PublicKey, PresharedKey: p.PresharedKey, Keepalive: p.Keepalive,
 			Endpoint: p.Endpoint, AllowedIPs: p.AllowedIPs,
 		})

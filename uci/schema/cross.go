@@ -14,11 +14,12 @@ func (k Key) PublicKey() (public Key) {
 
 // crossCheck finds what is wrong between the peers of one interface: the
 // interface's own key, a key or an allowed IP that stands there twice. The time
-// taken is linear in peers and allowed IPs.
-func (i *Interface) crossCheck(public func(private Key) Key) {
-	seen, twice := newFingerprints(len(i.Peers)), false
-	for n := range i.Peers {
-		p := &i.Peers[n]
+// taken is linear in peers and allowed IPs. It returns the keys and the allowed IPs of
+// the active peers, nil if something is wrong.
+func (i *Interface) crossCheck(public func(private Key) Key) (keys, prefixes *fingerprints) {
+	keys = newFingerprints(len(i.Peers))
+	own, twice := false, false
+	for _, p := range i.Peers {
 		if !p.Active() {
 			continue
 		}
@@ -28,23 +29,29 @@ func (i *Interface) crossCheck(public func(private Key) Key) {
 		if p.PublicKey == i.PublicKey {
 			p.leaveOut("public_key", p.PublicKey.String(),
 				"this is the interface's own public key; the other side's is right here")
+			own = true
 			continue
 		}
-		twice = !seen.add(p.PublicKey.fingerprint()) || twice
+		twice = !keys.add(p.PublicKey.fingerprint()) || twice
 	}
 	if twice {
 		i.leaveOutTwins()
 	}
-	if i.overlap() {
+	prefixes, overlap := i.overlap()
+	if overlap {
 		i.noteOverlaps()
 	}
+	if own || twice || overlap {
+		return nil, nil
+	}
+	return keys, prefixes
 }
 
 // leaveOutTwins leaves peers out whose key another one before has.
 func (i *Interface) leaveOutTwins() {
 	byKey := make(map[Key]*Peer, len(i.Peers))
 	for n := range i.Peers {
-		p := &i.Peers[n]
+		p := i.Peers[n]
 		if !p.Active() {
 			continue
 		}
@@ -57,25 +64,25 @@ func (i *Interface) leaveOutTwins() {
 	}
 }
 
-// overlap reports whether two peers may have one allowed IP.
-func (i *Interface) overlap() bool {
+// overlap returns the allowed IPs of the active peers, and whether two of them may
+// have one.
+func (i *Interface) overlap() (seen *fingerprints, twice bool) {
 	total := 0
-	for n := range i.Peers {
-		total += len(i.Peers[n].AllowedIPs)
+	for _, p := range i.Peers {
+		total += len(p.AllowedIPs)
 	}
-	seen := newFingerprints(total)
-	for n := range i.Peers {
-		p := &i.Peers[n]
+	seen = newFingerprints(total)
+	for _, p := range i.Peers {
 		if !p.Active() {
 			continue
 		}
 		for _, prefix := range p.AllowedIPs {
 			if !seen.add(prefixFingerprint(prefix)) {
-				return true
+				return seen, true
 			}
 		}
 	}
-	return false
+	return seen, false
 }
 
 // noteOverlaps notes allowed IPs that two peers have: WireGuard gives each
@@ -86,7 +93,7 @@ func (i *Interface) overlap() bool {
 func (i *Interface) noteOverlaps() {
 	owner := map[netip.Prefix]*Peer{}
 	for n := len(i.Peers) - 1; n >= 0; n-- {
-		p := &i.Peers[n]
+		p := i.Peers[n]
 		if !p.Active() {
 			continue
 		}

@@ -13,12 +13,13 @@ import (
 type fingerprints struct {
 	places []uint64 // 0: empty
 	shift  int
+	room   int // for how many more, so that a quarter of the places stays empty
 }
 
 // newFingerprints returns a set with room for n numbers.
 func newFingerprints(n int) *fingerprints {
 	log := bits.Len(uint(2*n + 1))
-	return &fingerprints{places: make([]uint64, 1<<log), shift: 64 - log}
+	return &fingerprints{places: make([]uint64, 1<<log), shift: 64 - log, room: 3 << log / 4}
 }
 
 // add reports whether the number was not there yet.
@@ -29,6 +30,7 @@ func (f *fingerprints) add(v uint64) bool {
 		switch f.places[at] {
 		case 0:
 			f.places[at] = v
+			f.room--
 			return true
 		case v:
 			return false

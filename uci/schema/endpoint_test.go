@@ -67,7 +67,7 @@ func TestEndpoints(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			i := load(t, wg0()+peer(append([]string{"option public_key '" + peerKey1 + "'"}, tt.options...)...))
-			p := &i.Peers[0]
+			p := i.Peers[0]
 			if diff := cmp.Diff(tt.want, p.Endpoints(), equatePrefixes); diff != "" {
 				t.Errorf("endpoints (-want +got):\n%s", diff)
 			}

@@ -36,7 +36,9 @@ type Interface struct {
 	NoDefaultRoute bool
 	Disabled       bool
 
-	Peers []Peer
+	Peers []*Peer
+	// unrouted: none of them asks for routes, as far as is known.
+	unrouted bool
 	// Problems of the interface and of all peers, in the order of the file.
 	Problems []*Problem
 }
@@ -50,6 +52,9 @@ func (i *Interface) Usable() bool {
 	}
 	return true
 }
+
+// Routed reports whether active peers may ask for routes to their allowed IPs.
+func (i *Interface) Routed() bool { return !i.unrouted }
 
 // GenerateKey is the value of private_key that asks for a new key.
 const GenerateKey = "generate"

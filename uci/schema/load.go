@@ -2,7 +2,6 @@ package schema
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -58,26 +57,7 @@ func Load(p *uci.Package, name string) (*Interface, error) {
 // asked for the key that belongs to a private key, once, and only where a peer
 // could have the same.
 func LoadWith(p *uci.Package, name string, public func(private Key) Key) (*Interface, error) {
-	s := p.Section(name)
-	if s == nil || s.Type != "interface" {
-		return nil, fmt.Errorf("network.%s: %w", name, ErrNoInterface)
-	}
-	if proto, _ := s.Get("proto"); proto != Proto {
-		return nil, fmt.Errorf("network.%s.proto: %q: %w", name, shorten(proto), ErrOtherProto)
-	}
-	i := &Interface{Name: name}
-	i.read(s)
-	sections := p.OfType(Proto + "_" + name)
-	i.Peers = make([]Peer, len(sections))
-	guess := make([]*option[Peer], 0, len(peerOptions))
-	for n, ps := range sections {
-		guess = i.Peers[n].read(ps, n, guess)
-	}
-	i.crossCheck(public)
-	for n := range i.Peers {
-		i.Problems = append(i.Problems, i.Peers[n].Problems...)
-	}
-	return i, nil
+	return new(Reader).Load(p, name, public)
 }
 
 func (i *Interface) read(s *uci.Section) {
