@@ -13,7 +13,7 @@ import (
 
 // Shares says whether packages are read on the basis of former ones. Not where a word
 // has 32 bits: the routers that have such a processor have no thousands of peers, but
-// little flash, and all that follows from it takes 9 KB of that, compressed.
+// little flash, and all that follows from it takes 10 KB of that, compressed.
 const Shares = strconv.IntSize == 64
 
 const (

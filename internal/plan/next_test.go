@@ -129,7 +129,7 @@ func TestNextByChance(t *testing.T) {
 	t.Logf("seed %d", seed)
 	dir := uci.Dir{Config: t.TempDir()}
 	shared, planned := 0, 0
-	for round := range uint64(25) {
+	for round := range uint64(6) {
 		s := &sketch{Rand: rand.New(rand.NewPCG(seed, round))}
 		for range s.IntN(18) {
 			s.peers = append(s.peers, s.peer())
@@ -140,7 +140,7 @@ func TestNextByChance(t *testing.T) {
 			was    *schema.Interface
 			last   *plan.Desired
 		)
-		for range 30 {
+		for range 20 {
 			text := s.text()
 			if err := os.WriteFile(filepath.Join(dir.Config, "network"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
@@ -188,7 +188,7 @@ func TestNextByChance(t *testing.T) {
 		}
 	}
 	t.Logf("%d times peers were shared, %d times their plans", shared, planned)
-	if uci.Shares && (shared < 40 || planned < 40) {
+	if uci.Shares && (shared < 10 || planned < 10) {
 		t.Error("it hardly ever happened")
 	}
 }
