@@ -296,8 +296,9 @@ func (p *Package) takes(sections []*Section, head, tail int) bool {
 	}
 	for _, s := range sections {
 		is := func(other *Section) bool { return other.Name == s.Name }
-		// No two of the package have one name.
-		if !slices.ContainsFunc(p.Sections[head:tail], is) && (slices.ContainsFunc(before, is) || slices.ContainsFunc(behind, is)) {
+		// What stood for one of that name does so again, whoever else may have it.
+		stood := func(other *Section) bool { return is(other) && other.Anonymous == s.Anonymous }
+		if !slices.ContainsFunc(p.Sections[head:tail], stood) && (slices.ContainsFunc(before, is) || slices.ContainsFunc(behind, is)) {
 			return false
 		}
 	}

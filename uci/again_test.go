@@ -107,6 +107,7 @@ func TestParseAgain(t *testing.T) {
 		{"another name", "'d'", "'e'", 1},
 		{"a name that is there", "'d'", "'a'", -1},
 		{"a generated name", "'d'", "'cfg043bc8'", 1},
+		{"a generated name that is there", "wg0\n\toption public_key 'B'", "wg0 'cfg0596fc'\n\toption public_key 'B'", -1},
 		{"a comment", "# the house", "# my house", 0},
 		{"a comment behind", "'D'\n", "'D'\n# end\n", 1},
 		{"a quote that is left open", "'A'", "'A", -1},
