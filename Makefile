@@ -131,8 +131,8 @@ test-luci: setup build $(NODE_MODULES) ## LuCI's pages, in Chromium; with LUCI_R
 
 .PHONY: test-big-endian
 test-big-endian: setup
-	$(call go-test,$(BIG_ENDIAN),-exec qemu-mips-static -skip "$(BIG_ENDIAN_SKIP)" $(BIG_ENDIAN_PACKAGES))
-	$(call go-test,$(BIG_ENDIAN),-exec qemu-mips-static -run "$(MESSAGE_TESTS)" $(MESSAGE_PACKAGES))
+	$(call go-test,$(BIG_ENDIAN),-exec "qemu-mips-static -E GOMAXPROCS=1" -skip "$(BIG_ENDIAN_SKIP)" $(BIG_ENDIAN_PACKAGES))
+	$(call go-test,$(BIG_ENDIAN),-exec "qemu-mips-static -E GOMAXPROCS=1" -run "$(MESSAGE_TESTS)" $(MESSAGE_PACKAGES))
 
 .PHONY: test-arch
 test-arch: setup ## the program on emulated mips, mipsel, arm, aarch64, riscv64

@@ -23,8 +23,8 @@ const envArch = "WGNETIFD_ARCH"
 
 // emulators are the commands that run a program of an architecture.
 var emulators = map[string][]string{
-	"mips_24kc":       {"qemu-mips-static", "-cpu", "24Kc"},
-	"mipsel_24kc":     {"qemu-mipsel-static", "-cpu", "24Kc"},
+	"mips_24kc":       {"qemu-mips-static", "-cpu", "24Kc", "-E", "GOMAXPROCS=1"},
+	"mipsel_24kc":     {"qemu-mipsel-static", "-cpu", "24Kc", "-E", "GOMAXPROCS=1"},
 	"arm_arm926ej-s":  {"qemu-arm-static", "-cpu", "arm926"},
 	"aarch64_generic": {"qemu-aarch64-static", "-cpu", "cortex-a53"},
 	"riscv64_generic": {"qemu-riscv64-static"},

@@ -11,5 +11,7 @@
 // The MIPS processors of routers cannot access memory at addresses that are not
 // aligned: Linux emulates that at a high price, or ends the program. qemu is
 // strict for those, with a bus error, and a test sees to it that it is; ARM, ARM64
-// and RISC-V are emulated as processors that can.
+// and RISC-V are emulated as processors that can. They have one core, too, and so
+// have the programs here: with more, qemu's emulation of several threads of MIPS ends
+// one daemon of thirty with an error in Go's own collection of garbage.
 package arch

@@ -42,7 +42,7 @@ const (
 
 // emulators are what runs the programs of other architectures.
 var emulators = map[string][]string{
-	"mips_24kc":       {"qemu-mips-static", "-cpu", "24Kc"},
+	"mips_24kc":       {"qemu-mips-static", "-cpu", "24Kc", "-E", "GOMAXPROCS=1"}, // see package arch
 	"aarch64_generic": {"qemu-aarch64-static", "-cpu", "cortex-a53"},
 }
 
