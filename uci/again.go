@@ -13,13 +13,16 @@ import (
 
 // Shares says whether packages are read on the basis of former ones. Not where a word
 // has 32 bits: the routers that have such a processor have no thousands of peers, but
-// little flash, and all that follows from it takes 10 KB of that, compressed.
+// little flash, and the package would be larger than `make size` lets it.
 const Shares = strconv.IntSize == 64
 
 const (
 	// maxAgain is how many sections are parsed on the basis of a former package: the
 	// names of each are looked for among all others.
 	maxAgain = 64
+	// maxRuns is of how many parts a file may be known: changes in many places, one
+	// after the other, cut it up, and each part is read by itself.
+	maxRuns = 256
 	// chunk is how many bytes of a file are compared at a time.
 	chunk = 32 << 10
 )
@@ -107,7 +110,7 @@ type place struct {
 // parseAgain is parse of a file of some size on the basis of last; nil where that
 // cannot be. It is last itself where the file is the same.
 func parseAgain(last *Package, read readAt, size int64) *Package {
-	if !Shares || last == nil || last.basis == nil {
+	if !Shares || last == nil || last.basis == nil || len(last.basis.runs) > maxRuns {
 		return nil
 	}
 	runs, buf := last.basis.runs, make([]byte, chunk)

@@ -197,6 +197,36 @@ func TestLoadAgain(t *testing.T) {
 	}
 }
 
+// TestManyChanges: a file that changes in one place after the other is not cut up
+// without end.
+func TestManyChanges(t *testing.T) {
+	values := make([]int, 3*maxRuns)
+	text := func() string {
+		var b strings.Builder
+		for n, v := range values {
+			fmt.Fprintf(&b, "config peer 'p%d'\n\toption x '%d'\n\n", n, v)
+		}
+		return b.String()
+	}
+	last, err := parse("network", "network", text(), &basis{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	anew := 0
+	for n := range values {
+		values[n*7%len(values)]++
+		var shared bool
+		if last, shared = checkAgain(t, last, text()); !shared {
+			anew++
+		} else if len(last.basis.runs) > maxRuns+2 {
+			t.Fatalf("change %d: %d runs", n, len(last.basis.runs))
+		}
+	}
+	if Shares && (anew == 0 || anew > 10) {
+		t.Errorf("%d of %d texts were read anew", anew, len(values))
+	}
+}
+
 // snippets are put into texts by chance.
 var snippets = []string{
 	"config wireguard_wg0\n", "config wireguard_wg0 'a'\n", "config wireguard_wg0 b\n", "config interface 'a'\n", "\toption x 'y'\n",
