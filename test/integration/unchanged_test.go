@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -13,80 +12,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
-	"github.com/wgnetifd/wgnetifd/test/netns"
 	"github.com/wgnetifd/wgnetifd/test/router"
 )
-
-// monitor hears of every change of links, addresses and routes in a host.
-type monitor struct {
-	t  testing.TB
-	fd int
-}
-
-func newMonitor(t testing.TB, h *netns.Host) *monitor {
-	t.Helper()
-	m := &monitor{t: t}
-	var err error
-	h.Do(func() {
-		m.fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
-		if err == nil {
-			err = unix.Bind(m.fd, &unix.SockaddrNetlink{
-				Family: unix.AF_NETLINK,
-				Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV4_ROUTE |
-					unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV6_ROUTE,
-			})
-		}
-	})
-	if err != nil {
-		t.Fatalf("listen to rtnetlink: %v", err)
-	}
-	t.Cleanup(func() { _ = unix.Close(m.fd) })
-	return m
-}
-
-// events returns how often each kind of change was heard of since the last call.
-func (m *monitor) events() map[string]int {
-	m.t.Helper()
-	names := map[uint16]string{
-		unix.RTM_NEWLINK: "NEWLINK", unix.RTM_DELLINK: "DELLINK",
-		unix.RTM_NEWADDR: "NEWADDR", unix.RTM_DELADDR: "DELADDR",
-		unix.RTM_NEWROUTE: "NEWROUTE", unix.RTM_DELROUTE: "DELROUTE",
-	}
-	found := map[string]int{}
-	for _, kind := range m.kinds() {
-		found[names[kind]]++
-	}
-	return found
-}
-
-// kinds returns the kinds of changes (RTM_…) that were heard of since the last
-// call, in their order.
-func (m *monitor) kinds() (found []uint16) {
-	m.t.Helper()
-	buf := make([]byte, 1<<17)
-	for {
-		n, _, err := unix.Recvfrom(m.fd, buf, 0)
-		if errors.Is(err, unix.EAGAIN) {
-			return found
-		}
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			m.t.Fatalf("listen to rtnetlink: %v", err)
-		}
-		messages, err := syscall.ParseNetlinkMessage(buf[:n])
-		if err != nil {
-			m.t.Fatalf("listen to rtnetlink: %v", err)
-		}
-		for _, msg := range messages {
-			found = append(found, msg.Header.Type)
-		}
-	}
-}
 
 // snapshot is all that setup could have changed.
 type snapshot struct {
