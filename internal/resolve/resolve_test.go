@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -77,17 +78,19 @@ func TestDeadNamesDoNotQueue(t *testing.T) {
 	}
 	alive := Question{Host: "zz.example"}
 	questions = append(questions, alive)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	found := 0
-	for _, a := range All(ctx, &fake{answers: map[Question][]netip.Addr{alive: addrs("192.0.2.1")}}, questions) {
-		if a.Err == nil {
-			found++
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		found := 0
+		for _, a := range All(ctx, &fake{answers: map[Question][]netip.Addr{alive: addrs("192.0.2.1")}}, questions) {
+			if a.Err == nil {
+				found++
+			}
 		}
-	}
-	if found != 1 {
-		t.Errorf("%d found", found)
-	}
+		if found != 1 {
+			t.Errorf("%d found", found)
+		}
+	})
 }
 
 func TestNoQuestions(t *testing.T) {

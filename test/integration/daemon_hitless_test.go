@@ -213,8 +213,11 @@ func TestHitless(t *testing.T) {
 		{PublicKey: public(7), AllowedIPs: ipNets("10.0.0.0/24"), Endpoint: udpAddr("192.0.2.1:51999")},
 	}})
 	mustPing(t, l.far, "10.0.0.1")
-	if d.Logged("error") {
-		t.Errorf("the daemon's log has errors:\n%s", strings.Join(d.Log(), "\n"))
+	for _, line := range d.Log() {
+		// Whoever asks for a peer while a slow machine applies a change may be told to come back.
+		if strings.Contains(line, "error") && !strings.Contains(line, "method=peer error=\"wg0: somebody is working") {
+			t.Errorf("the daemon's log has an error: %s", line)
+		}
 	}
 }
 
