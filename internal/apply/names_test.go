@@ -65,7 +65,7 @@ func TestLastAddressIsUsedAtOnce(t *testing.T) {
 			if tt.answer != "" {
 				r.names["vpn.example"] = tt.answer
 			} else {
-				w.sys.ResolveTime = 10 * time.Millisecond
+				w.sys.ResolveTime = 300 * time.Millisecond
 			}
 			w.sys.Names = finder(r)
 			w.devices.Forget()

@@ -117,7 +117,7 @@ func TestEndpointOfNames(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, far(tt.options...))
-			w.sys.Names, w.sys.ResolveTime = finder(z), 300*time.Millisecond
+			w.sys.Names, w.sys.ResolveTime = finder(z), time.Second
 			n := &nat64{prefixes: wellKnown}
 			w.sys.NAT64 = n
 			for _, dst := range tt.ways {
