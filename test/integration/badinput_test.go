@@ -235,6 +235,7 @@ func TestNoUbus(t *testing.T) {
 	l.farSimple()
 	l.Start()
 	l.AwaitUp("wg0")
+	l.awaitHandlers() // One whose netifd does not answer takes back what it has done.
 	if err := l.Broker.Close(); err != nil {
 		t.Fatal(err)
 	}
