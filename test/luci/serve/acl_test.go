@@ -54,7 +54,10 @@ func newLab(t *testing.T) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn := ubus.Open(ubus.Options{Socket: bus.Socket()})
+	conn, err := ubus.Dial(ctx, bus.Socket()) // Open would publish when it gets there.
+	if err != nil {
+		t.Fatal(err)
+	}
 	page, err := rpcd.NewHTTP(ctx, bus.Socket(), 0)
 	if err != nil {
 		t.Fatal(err)
