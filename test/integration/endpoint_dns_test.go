@@ -33,6 +33,10 @@ type dnsName struct {
 	before func(right []byte) [][]byte
 	// code is the answer's; 0: right.
 	code dnsmessage.RCode
+	// together: the answers for both families go out one right after the other. On a
+	// slow machine with much to answer the second comes too late otherwise
+	// (resolve.Names waits half a second for it), and only one family is tried.
+	together bool
 }
 
 // startNameServer starts one on an address of the router.
@@ -108,14 +112,29 @@ func addrsOf(list ...string) (out []netip.Addr) {
 }
 
 func (s *dnsServer) datagrams(conn net.PacketConn) {
+	type packet struct {
+		message []byte
+		to      net.Addr
+	}
+	held := map[string][]packet{}
 	buf := make([]byte, 2048)
 	for {
 		n, from, err := conn.ReadFrom(buf)
 		if err != nil {
 			return // closed
 		}
-		for _, m := range s.answer(buf[:n], true) {
-			_, _ = conn.WriteTo(m, from) // Who asks will ask again.
+		name, messages, together := s.answer(buf[:n], true)
+		packets := held[name]
+		for _, m := range messages {
+			packets = append(packets, packet{m, from})
+		}
+		if together && len(held[name]) == 0 {
+			held[name] = packets
+			continue
+		}
+		delete(held, name)
+		for _, p := range packets {
+			_, _ = conn.WriteTo(p.message, p.to) // Who asks will ask again.
 		}
 	}
 }
@@ -130,7 +149,8 @@ func (s *dnsServer) streams(listener net.Listener) {
 		if _, err = io.ReadFull(conn, size[:]); err == nil {
 			query := make([]byte, binary.BigEndian.Uint16(size[:]))
 			if _, err = io.ReadFull(conn, query); err == nil {
-				for _, m := range s.answer(query, false) {
+				_, messages, _ := s.answer(query, false)
+				for _, m := range messages {
 					_, _ = conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(m))), m...))
 				}
 			}
@@ -142,21 +162,22 @@ func (s *dnsServer) streams(listener net.Listener) {
 // maxDatagram is how many addresses fit into an answer over UDP.
 const maxDatagram = 20
 
-// answer returns the messages that answer a query.
-func (s *dnsServer) answer(query []byte, datagram bool) [][]byte {
+// answer returns the name that a query is about, the messages that answer it, and
+// whether they are to go out with those for the other family.
+func (s *dnsServer) answer(query []byte, datagram bool) (name string, messages [][]byte, together bool) {
 	var m dnsmessage.Message
 	if err := m.Unpack(query); err != nil || len(m.Questions) != 1 {
 		s.t.Errorf("a query that is none: %x", query)
-		return nil
+		return "", nil, false
 	}
 	q := m.Questions[0]
-	name := strings.TrimSuffix(q.Name.String(), ".")
+	name = strings.TrimSuffix(q.Name.String(), ".")
 	s.mu.Lock()
 	s.asked[name]++
 	what, known := s.names[name]
 	s.mu.Unlock()
 	if !known {
-		return nil
+		return name, nil, false
 	}
 	reply := dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: m.ID, Response: true, RecursionDesired: true, RecursionAvailable: true, RCode: what.code},
@@ -180,12 +201,12 @@ func (s *dnsServer) answer(query []byte, datagram bool) [][]byte {
 	right, err := reply.Pack()
 	if err != nil {
 		s.t.Errorf("pack: %v", err)
-		return nil
+		return name, nil, false
 	}
 	if datagram && what.before != nil {
-		return append(what.before(right), right)
+		return name, append(what.before(right), right), what.together
 	}
-	return [][]byte{right}
+	return name, [][]byte{right}, what.together
 }
 
 // wrongAnswers makes of an answer what an attacker or a broken server may send: all

@@ -149,7 +149,7 @@ func TestEndpointsHeal(t *testing.T) {
 		s.put("good.example", live)
 		s.set("poisoned.example", dnsName{addrs: addrsOf(live), before: wrongAnswers})
 		s.put("second.example", dead, live)
-		s.put("families.example", live, dead, dead6, other6)
+		s.set("families.example", dnsName{addrs: addrsOf(live, dead, dead6, other6), together: true})
 		s.put("thousand.example", thousand()...)
 		s.put("gone.example")
 		s.set("broken.example", dnsName{code: dnsmessage.RCodeServerFailure})
