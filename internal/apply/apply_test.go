@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,6 +83,13 @@ func (b *bus) take() []string {
 	return out
 }
 
+// timeless makes of a test one in simulated time. All tests that look names up are
+// such: who answers at all does so in time then, however busy the machine is, and
+// who does not costs none.
+func timeless(test func(t *testing.T)) func(t *testing.T) {
+	return func(t *testing.T) { synctest.Test(t, test) }
+}
+
 // names resolves from a map; a name that is not in it never gets an answer.
 type names map[string]string
 
@@ -122,7 +130,7 @@ func newWorld(t *testing.T, config string) *world {
 		Devices:     w.devices,
 		Kernel:      w.kernel,
 		Names:       finder(names{}),
-		ResolveTime: time.Second, // enough for a fake on a busy machine
+		ResolveTime: time.Second,
 		State:       state.Dir(filepath.Join(w.dir, "run")),
 		Now:         func() time.Time { return time.Unix(1_800_000_000, 0) },
 		Log:         logline.New(&w.log),
@@ -312,7 +320,9 @@ func TestKernelRefusesPeer(t *testing.T) {
 
 // TestNamesNeverHoldUp: the interface is announced before a name is asked for, a
 // name without an answer costs neither the peer that has it nor another one.
-func TestNamesNeverHoldUp(t *testing.T) {
+func TestNamesNeverHoldUp(t *testing.T) { synctest.Test(t, testNamesNeverHoldUp) }
+
+func testNamesNeverHoldUp(t *testing.T) {
 	w := newWorld(t, wg0()+
 		peer("option public_key '"+peerKey1+"'", "option endpoint_host 'dead.example'")+
 		peer("option public_key '"+peerKey2+"'", "option endpoint_host 'alive.example'", "option endpoint_port '7'"))
@@ -401,7 +411,9 @@ func TestOwnKeyOfTheDevice(t *testing.T) {
 // TestHostRoutes: made where the tunnel would swallow its endpoint, moved with
 // the endpoint, shared between tunnels, gone with the interface
 // (openwrt/openwrt#11086, openwrt/openwrt#22905).
-func TestHostRoutes(t *testing.T) {
+func TestHostRoutes(t *testing.T) { synctest.Test(t, testHostRoutes) }
+
+func testHostRoutes(t *testing.T) {
 	full := func(host string, more ...string) string {
 		return wg0(more...) + peer("option public_key '"+peerKey1+"'", "option route_allowed_ips '1'", "option allowed_ips '0.0.0.0/0'", "option endpoint_host '"+host+"'")
 	}
@@ -545,7 +557,9 @@ func TestNoUplink(t *testing.T) {
 // TestRoutesWaitForNames: a full tunnel to a name is not announced before the name
 // is found, or the look-up would go into the tunnel (openwrt/openwrt#24721). Other
 // peers' routes do not wait.
-func TestRoutesWaitForNames(t *testing.T) {
+func TestRoutesWaitForNames(t *testing.T) { synctest.Test(t, testRoutesWaitForNames) }
+
+func testRoutesWaitForNames(t *testing.T) {
 	w := newWorld(t, wg0()+
 		peer("option public_key '"+peerKey1+"'", "option route_allowed_ips '1'", "option allowed_ips '0.0.0.0/0'", "option endpoint_host 'far.example'")+
 		peer("option public_key '"+peerKey2+"'", "option route_allowed_ips '1'", "option allowed_ips '10.7.0.0/16'"))

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,7 +54,7 @@ func TestLastAddressIsUsedAtOnce(t *testing.T) {
 		{name: "another address", answer: "192.0.2.8", want: fresh, kept: "192.0.2.8", writes: 2},
 		{name: "another address, but connected", answer: "192.0.2.8", connect: true, want: old, kept: "192.0.2.8", writes: 1},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run(tt.name, timeless(func(t *testing.T) {
 			w := newWorld(t, wg0()+peer("option public_key '"+peerKey1+"'", config))
 			w.sys.ResolveTime = time.Second
 			w.sys.Names = finder(names{"vpn.example": "192.0.2.7"})
@@ -102,13 +103,15 @@ func TestLastAddressIsUsedAtOnce(t *testing.T) {
 				}
 			}
 			w.unchanged()
-		})
+		}))
 	}
 }
 
 // TestLastAddressIsNoNews: what the device has of a peer is newer than what was
 // kept, and is left alone however old its handshake is.
-func TestLastAddressIsNoNews(t *testing.T) {
+func TestLastAddressIsNoNews(t *testing.T) { synctest.Test(t, testLastAddressIsNoNews) }
+
+func testLastAddressIsNoNews(t *testing.T) {
 	w := newWorld(t, wg0()+peer("option public_key '"+peerKey1+"'", "option endpoint_host 'vpn.example'"))
 	w.sys.ResolveTime = time.Second
 	w.sys.Names = finder(names{"vpn.example": "192.0.2.7"})
@@ -125,7 +128,9 @@ func TestLastAddressIsNoNews(t *testing.T) {
 }
 
 // TestNamesFollowTheConfiguration: names that are gone from it are forgotten.
-func TestNamesFollowTheConfiguration(t *testing.T) {
+func TestNamesFollowTheConfiguration(t *testing.T) { synctest.Test(t, testNamesFollowTheConfiguration) }
+
+func testNamesFollowTheConfiguration(t *testing.T) {
 	w := newWorld(t, wg0()+peer("option public_key '"+peerKey1+"'", "option endpoint_host 'a.example'")+
 		peer("option public_key '"+peerKey2+"'", "option endpoint_host 'b.example'"))
 	w.sys.ResolveTime = time.Second

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -115,7 +116,7 @@ func TestEndpointOfNames(t *testing.T) {
 		{"an address without any uplink", nil, []string{"option endpoint_host '203.0.113.9'"}, "203.0.113.9:51820", false},
 		{"an address on the LAN", []string{"::/0", "192.168.1.0/24"}, []string{"option endpoint_host '192.168.1.9'"}, "192.168.1.9:51820", false},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run(tt.name, timeless(func(t *testing.T) {
 			w := newWorld(t, far(tt.options...))
 			w.sys.Names, w.sys.ResolveTime = finder(z), time.Second
 			n := &nat64{prefixes: wellKnown}
@@ -135,13 +136,15 @@ func TestEndpointOfNames(t *testing.T) {
 				t.Error("NAT64 was asked for although the uplink has IPv4 or is not there")
 			}
 			w.unchanged()
-		})
+		}))
 	}
 }
 
 // TestTunnelIsNoWay: what reaches IPv6 through the tunnel itself, or through another
 // one, is no reason to send encrypted packets there.
-func TestTunnelIsNoWay(t *testing.T) {
+func TestTunnelIsNoWay(t *testing.T) { synctest.Test(t, testTunnelIsNoWay) }
+
+func testTunnelIsNoWay(t *testing.T) {
 	w := newWorld(t, far("option endpoint_host 'dual.example'"))
 	w.sys.Names = finder(zone{names: map[string][]string{"dual.example": {"203.0.113.1", "2001:db8::1"}}})
 	way(w.kernel, "0.0.0.0/0", "wan")
@@ -166,7 +169,7 @@ func TestLastGoodAddressComesFirst(t *testing.T) {
 		{"not reached", "203.0.113.2", "::/0", "", "[2001:db8::1]:51820"},
 		{"not wanted", "203.0.113.2", "0.0.0.0/0", "option endpoint_family 'ipv6'", "[2001:db8::1]:51820"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run(tt.name, timeless(func(t *testing.T) {
 			w := newWorld(t, far("option endpoint_host 'dual.example'", tt.option))
 			w.sys.Names = finder(z)
 			way(w.kernel, tt.way, "wan")
@@ -177,14 +180,16 @@ func TestLastGoodAddressComesFirst(t *testing.T) {
 			if got := w.endpoint(); got != tt.want {
 				t.Errorf("endpoint %q, want %q", got, tt.want)
 			}
-		})
+		}))
 	}
 }
 
 // TestNAT64 is a full tunnel to an IPv4 address from an uplink without IPv4: its
 // routes wait for the address, which is used at once the next time, whether a name
 // server answers or not.
-func TestNAT64(t *testing.T) {
+func TestNAT64(t *testing.T) { synctest.Test(t, testNAT64) }
+
+func testNAT64(t *testing.T) {
 	w := newWorld(t, wg0()+peer("option public_key '"+peerKey1+"'", "option route_allowed_ips '1'",
 		"option allowed_ips '::/0'", "option endpoint_host '203.0.113.9'"))
 	w.sys.NAT64 = &nat64{prefixes: wellKnown}
@@ -230,7 +235,9 @@ func TestNAT64(t *testing.T) {
 }
 
 // TestTableUnreadable: without the routing table names are looked up all the same.
-func TestTableUnreadable(t *testing.T) {
+func TestTableUnreadable(t *testing.T) { synctest.Test(t, testTableUnreadable) }
+
+func testTableUnreadable(t *testing.T) {
 	w := newWorld(t, far("option endpoint_host 'four.example'"))
 	w.sys.Names, w.sys.NAT64 = finder(zone{names: map[string][]string{"four.example": {"203.0.113.4"}}}), &nat64{prefixes: wellKnown}
 	w.kernel.Fail = func(wr rtnl.Write) error {
