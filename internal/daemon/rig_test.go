@@ -62,7 +62,6 @@ type rig struct {
 	journal *journal
 	netifd  *standIn // nil: there is no ubus
 	daemon  *Daemon
-	beside  bool // other tests run at the same time, whose goroutines are not known
 
 	failing atomic.Pointer[wgdev.Op]   // the operation that fails
 	refused atomic.Pointer[schema.Key] // the peer that the kernel refuses
@@ -180,9 +179,7 @@ func (r *rig) run() (stop func()) {
 		if o.Bus != nil {
 			_ = o.Bus.Close()
 		}
-		if !r.beside {
-			noMore(r.t, before)
-		}
+		noMore(r.t, before)
 	})
 }
 
