@@ -235,8 +235,7 @@ func TestRaces(t *testing.T) {
 	}
 	r.netifd.handlers.Wait()
 	// A device may have been deleted a moment ago.
-	r.kernel.Emit(rtnl.Event{Kind: rtnl.EventLost})
-	time.Sleep(2 * (settleTime + goneTime))
+	r.lookAtAll()
 	for _, iface := range []string{"wg0", "wg1"} {
 		r.awaitKept(iface)
 	}

@@ -62,9 +62,11 @@ type rig struct {
 	journal *journal
 	netifd  *standIn // nil: there is no ubus
 	daemon  *Daemon
+	network *heard // what the daemon hears of the kernel
 
-	failing atomic.Pointer[wgdev.Op]   // the operation that fails
-	refused atomic.Pointer[schema.Key] // the peer that the kernel refuses
+	connected atomic.Int64               // how often the daemon has done what it does on a new bus
+	failing   atomic.Pointer[wgdev.Op]   // the operation that fails
+	refused   atomic.Pointer[schema.Key] // the peer that the kernel refuses
 }
 
 // fail has an operation on devices fail from now on; empty: none.
@@ -77,6 +79,7 @@ func newRig(t testing.TB, network string) *rig {
 		t: t, dir: t.TempDir(), devices: wgdev.NewFake(), kernel: rtnl.NewFake(),
 		clock: &clock.Fake{}, journal: &journal{},
 	}
+	r.network = &heard{Fake: r.kernel}
 	r.clock.Put(clock.State{Set: true, Synchronised: true})
 	r.system = &apply.System{
 		Dir:     uci.Dir{Config: r.dir, Save: filepath.Join(r.dir, ".uci")},
@@ -128,9 +131,12 @@ func (r *rig) alone(iface string) {
 	}
 }
 
-// start runs the daemon, and returns when it has looked at the interfaces.
+// start runs the daemon, and returns when it has looked at the interfaces for every
+// reason that its beginning gives: nothing is under way then, and a test may change
+// the configuration without anybody taking it over before the test asks for that.
 func (r *rig) start() {
 	r.t.Helper()
+	lost := r.network.lost.Load()
 	stop := r.run()
 	r.t.Cleanup(stop)
 	r.await("the first reload", func() bool {
@@ -139,6 +145,10 @@ func (r *rig) start() {
 		defer q.mu.Unlock()
 		return len(r.daemon.all()) > 0 && !q.running
 	})
+	if r.netifd != nil {
+		r.await("the bus", func() bool { return r.connected.Load() > 0 })
+	}
+	r.awaitLook(lost)
 	for _, k := range r.daemon.all() {
 		if err := k.ask(r.t.Context(), anyAge, func(time.Time) {}); err != nil {
 			r.t.Fatal(err)
@@ -151,7 +161,7 @@ func (r *rig) run() (stop func()) {
 	r.t.Helper()
 	before := goroutines()
 	o := Options{
-		System: r.system, Names: noNames{}, Network: r.kernel, Clock: r.clock,
+		System: r.system, Names: noNames{}, Network: r.network, Clock: r.clock,
 		Random: func() float64 { return 0.5 }, Log: logline.New(r.journal),
 	}
 	if r.netifd != nil {
@@ -160,6 +170,7 @@ func (r *rig) run() (stop func()) {
 		o.Bus = ubus.Open(ubus.Options{Socket: r.netifd.socket, Log: o.Log, Connected: func() {
 			<-ready
 			d.Connected()
+			r.connected.Add(1)
 		}})
 		d = New(o)
 		r.daemon = d

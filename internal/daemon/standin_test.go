@@ -32,7 +32,7 @@ type standIn struct {
 	told     []string          // notify_proto, as JSON
 	last     map[string]string // of these the last state of each interface
 	wrong    []string          // what it was told of interfaces that are down
-	handlers sync.WaitGroup
+	handlers crew
 }
 
 type standInIface struct {
