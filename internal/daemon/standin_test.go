@@ -40,7 +40,7 @@ type standInIface struct {
 	autostart bool
 	again     bool // up was called in teardown
 	errors    blobmsg.Array
-	handler   sync.Mutex     // held while the handler runs
+	handler   chan struct{}  // closed when the last handler has ended; nil: there was none
 	addresses []netip.Prefix // that it made
 }
 
@@ -249,13 +249,18 @@ func (n *standIn) teardown(name string) {
 	})
 }
 
-// run runs the handler in the background, with the lock held. A setup that runs is
-// killed by netifd before the teardown; here it is waited for.
+// run runs the handler in the background, with the lock held: after the one before,
+// in the order in which they are called for. A setup that runs is killed by netifd
+// before the teardown; here it is waited for.
 func (n *standIn) run(name, action string, then func()) {
 	i := n.ifaces[name]
+	before, ended := i.handler, make(chan struct{})
+	i.handler = ended
 	n.handlers.Go(func() {
-		i.handler.Lock()
-		defer i.handler.Unlock()
+		defer close(ended)
+		if before != nil {
+			<-before
+		}
 		var conn *ubus.Conn
 		h := &proto.Handler{
 			System: func() *apply.System { s := *n.r.system; return &s },
