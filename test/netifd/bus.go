@@ -68,7 +68,10 @@ func (b *bus) method(name string, args []ubus.Arg, serve func(msg blobmsg.Table)
 	return ubus.Method{Name: name, Args: args, Call: func(ctx context.Context, req *ubus.Request) (blobmsg.Table, error) {
 		var answer blobmsg.Table
 		var err error
-		doErr := b.e.loop.do(ctx, func() { answer, err = serve(req.Args) })
+		doErr := b.e.loop.do(ctx, func() {
+			b.e.hearOfLinks()
+			answer, err = serve(req.Args)
+		})
 		if b.e.dead.Load() {
 			<-ctx.Done() // who dies gives no answer
 			return nil, ctx.Err()

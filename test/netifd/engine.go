@@ -102,12 +102,13 @@ func (e *engine) begin(ctx context.Context) error {
 	}
 	e.hotplug.init(e)
 	e.loadHandlers()
-	e.monitor, err = monitorLinks(func(l linkState, gone bool) {
-		e.loop.post(func() {
-			if d := e.devices[l.name]; d != nil {
-				d.update(l, gone)
-			}
-		})
+	hear := func() {
+		_ = e.loop.do(context.Background(), e.hearOfLinks) // It may have ended.
+	}
+	e.monitor, err = monitorLinks(hear, func(l linkState, gone bool) {
+		if d := e.devices[l.name]; d != nil {
+			d.update(l, gone)
+		}
 	})
 	if err != nil {
 		return err
@@ -117,6 +118,15 @@ func (e *engine) begin(ctx context.Context) error {
 	// for the next reload.
 	_ = e.configure()
 	return nil
+}
+
+// hearOfLinks takes in what the kernel has told of links. A call on the bus finds that
+// done: netifd, which has one thread, sees to its sockets in the order in which they
+// have something, and what a caller did to a link before is older than the call.
+func (e *engine) hearOfLinks() {
+	if e.monitor != nil {
+		e.monitor.take()
+	}
 }
 
 // end ends the life. Interfaces stay as they are in the kernel; with kill, what

@@ -154,31 +154,29 @@ func (k *kernel) clearNeighbors(index int, v6 bool) {
 
 // A linkMonitor tells of changes of links.
 type linkMonitor struct {
-	sock *nl.NetlinkSocket
-	stop chan struct{}
-	done chan struct{}
+	sock    *nl.NetlinkSocket
+	changed func(l linkState, gone bool)
+	buf     []byte
+	stop    chan struct{}
+	done    chan struct{}
 }
 
-// monitorPoll is how long the end of a monitor may take.
-var monitorPoll = unix.Timeval{Usec: 50_000}
+// monitorPoll is how long the end of a monitor may take, in milliseconds.
+const monitorPoll = 50
 
-// monitorLinks calls changed from a goroutine for each link message; gone is
-// true when the link was deleted. It takes the namespace of the calling thread.
-func monitorLinks(changed func(l linkState, gone bool)) (*linkMonitor, error) {
+// monitorLinks calls hear from a goroutine whenever there are link messages, one call
+// after the other. It takes the namespace of the calling thread.
+func monitorLinks(hear func(), changed func(l linkState, gone bool)) (*linkMonitor, error) {
 	s, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
 	if err != nil {
 		return nil, fmt.Errorf("link events: %w", err)
 	}
-	if err := s.SetReceiveTimeout(&monitorPoll); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("link events: %w", err)
-	}
-	m := &linkMonitor{sock: s, stop: make(chan struct{}), done: make(chan struct{})}
-	go m.run(changed)
+	m := &linkMonitor{sock: s, changed: changed, buf: make([]byte, 1<<16), stop: make(chan struct{}), done: make(chan struct{})}
+	go m.run(hear)
 	return m, nil
 }
 
-func (m *linkMonitor) run(changed func(linkState, bool)) {
+func (m *linkMonitor) run(hear func()) {
 	defer close(m.done)
 	defer m.sock.Close()
 	for {
@@ -187,15 +185,30 @@ func (m *linkMonitor) run(changed func(linkState, bool)) {
 			return
 		default:
 		}
-		msgs, _, err := m.sock.Receive()
+		fds := []unix.PollFd{{Fd: int32(m.sock.GetFd()), Events: unix.POLLIN}}
+		if n, err := unix.Poll(fds, monitorPoll); err == nil && n > 0 {
+			hear()
+		}
+	}
+}
+
+// take calls changed for each link message that is there; gone is true when the link
+// was deleted. It is used on the engine's loop only.
+func (m *linkMonitor) take() {
+	for {
+		n, _, err := unix.Recvfrom(m.sock.GetFd(), m.buf, unix.MSG_DONTWAIT)
+		switch {
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ENOBUFS):
+			continue
+		case err != nil:
+			return // there is none
+		}
+		msgs, err := syscall.ParseNetlinkMessage(m.buf[:n])
 		if err != nil {
-			if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) || errors.Is(err, unix.ENOBUFS) {
-				continue
-			}
-			return
+			continue
 		}
 		for _, msg := range msgs {
-			deliverLink(msg, changed)
+			deliverLink(msg, m.changed)
 		}
 	}
 }
