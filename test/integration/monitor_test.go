@@ -3,6 +3,7 @@ package integration
 import (
 	"errors"
 	"net"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -13,7 +14,8 @@ import (
 	"github.com/wgnetifd/wgnetifd/test/netns"
 )
 
-// monitor hears of every change of links, addresses and routes in a host.
+// monitor hears of every change of links, addresses and routes in a host that is made
+// from its beginning on.
 type monitor struct {
 	t  testing.TB
 	fd int
@@ -39,6 +41,8 @@ func newMonitor(t testing.TB, h *netns.Host) *monitor {
 		t.Fatalf("listen to rtnetlink: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Close(m.fd) })
+	settled(t, h)
+	m.kinds() // of what was before
 	links, err := h.Links().LinkList()
 	if err != nil {
 		t.Fatal(err)
@@ -48,6 +52,59 @@ func newMonitor(t testing.TB, h *netns.Host) *monitor {
 	}
 	return m
 }
+
+// settled waits until the kernel is done with what was changed in a host. It sees to
+// carriers up to a second late (net/core/link_watch.c), makes link-local addresses
+// then, and begins to use IPv6 addresses in the background, which it tells of, and of
+// the routes to them.
+func settled(t testing.TB, h *netns.Host) {
+	t.Helper()
+	await(t, "the kernel is done with links and addresses", func() bool {
+		links, err := h.Links().LinkList()
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs := map[int]bool{}
+		for _, l := range links {
+			a := l.Attrs()
+			carrier := a.RawFlags&unix.IFF_LOWER_UP != 0
+			// What is not a cable may have no state for ever.
+			known := a.OperState != netlink.OperUnknown || l.Type() == "veth"
+			if a.RawFlags&unix.IFF_UP != 0 && known && carrier != (a.OperState == netlink.OperUp) {
+				return false
+			}
+			runs[a.Index] = a.RawFlags&unix.IFF_UP != 0 && carrier
+		}
+		addrs, err := h.Links().AddrList(nil, netlink.FAMILY_V6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := usedAddresses(t, h)
+		return !slices.ContainsFunc(addrs, func(a netlink.Addr) bool { return runs[a.LinkIndex] && !used[a.IP.String()] })
+	})
+	told(h)
+}
+
+// usedAddresses returns the IPv6 addresses that a host uses. The kernel tells of each
+// when it begins to, and then makes the local route for it.
+func usedAddresses(t testing.TB, h *netns.Host) map[string]bool {
+	t.Helper()
+	routes, err := h.Links().RouteListFiltered(netlink.FAMILY_V6, &netlink.Route{Table: unix.RT_TABLE_LOCAL}, netlink.RT_FILTER_TABLE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	for _, r := range routes {
+		if r.Type == unix.RTN_LOCAL && r.Dst != nil {
+			used[r.Dst.IP.String()] = true
+		}
+	}
+	return used
+}
+
+// told returns when the kernel has told of what can be seen of an address: it does both
+// under a lock that a change takes as well, of a link that is up as it is.
+func told(h *netns.Host) { h.SetUp("lo") }
 
 // changes says whether a link has become another than it was known as. The kernel
 // tells of a carrier up to a second late, and of one that went and came back too
@@ -109,6 +166,27 @@ func (m *monitor) kinds() (found []uint16) {
 			}
 			found = append(found, msg.Header.Type)
 		}
+	}
+}
+
+// TestMonitorOfAddresses: a monitor does not hear of what was made before it began,
+// although the kernel tells of it later.
+func TestMonitorOfAddresses(t *testing.T) {
+	netns.Require(t)
+	for range 10 {
+		h, far := netns.New(t, "host"), netns.New(t, "far")
+		netns.Connect(h, "wan", far, "wan")
+		h.AddAddress("wan", "2001:db8::1/64")
+		m := newMonitor(t, h)
+		await(t, "both addresses", func() bool {
+			used := usedAddresses(t, h)
+			delete(used, "::1")
+			return len(used) == 2 // There is one of the link as well.
+		})
+		told(h)
+		equal(t, "changes by an address of before", m.events(), nil)
+		h.AddAddress("wan", "192.0.2.1/24")
+		equal(t, "a change by an address", m.events()["NEWADDR"], 1)
 	}
 }
 
