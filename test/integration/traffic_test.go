@@ -20,6 +20,7 @@ type traffic struct {
 	received   atomic.Uint64
 	last       atomic.Uint64 // the highest number that has come back; they begin with 1
 	stop       chan struct{}
+	sending    sync.WaitGroup
 	busy       sync.WaitGroup
 }
 
@@ -38,6 +39,7 @@ func startTraffic(t testing.TB, from, to *netns.Host, address string) *traffic {
 	}
 	t.Cleanup(func() {
 		tr.end()
+		tr.sending.Wait()
 		tr.busy.Wait()
 	})
 	dst, err := net.ResolveUDPAddr("udp", tr.echo.LocalAddr().String())
@@ -46,7 +48,7 @@ func startTraffic(t testing.TB, from, to *netns.Host, address string) *traffic {
 	}
 	tr.busy.Go(tr.reflect)
 	tr.busy.Go(tr.receive)
-	tr.busy.Go(func() { tr.send(dst) })
+	tr.sending.Go(func() { tr.send(dst) })
 	tr.flows("at the beginning")
 	return tr
 }
@@ -124,7 +126,7 @@ const late = 5 * time.Second
 func (tr *traffic) lost() (sent, lost uint64) {
 	tr.t.Helper()
 	close(tr.stop)
-	time.Sleep(interval) // one may be about to be sent
+	tr.sending.Wait() // one may be about to be sent
 	sent = tr.sent.Load()
 	for deadline := time.Now().Add(late); tr.received.Load() < sent && time.Now().Before(deadline); time.Sleep(interval) {
 	}
