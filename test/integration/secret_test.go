@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/test/router"
@@ -32,6 +35,42 @@ func noSecret(t testing.TB, what, text string) {
 	}
 }
 
+// stopWhenUp has the handlers stopped that run when an interface comes up, until they
+// are sent SIGCONT: by themselves they end before a busy machine gets to look at them.
+// The function that it returns returns their process ids, once the interface is up.
+func (l *lab) stopWhenUp(iface string) (stopped func() []string) {
+	var pids []string
+	up := make(chan struct{})
+	l.OnLog(func(line string) {
+		if line != "Interface '"+iface+"' is now up" {
+			return
+		}
+		l.OnLog(nil)
+		defer close(up)
+		// Netifd has not answered yet to what the handler told it.
+		pids = handlers(l.t)
+		for _, pid := range pids {
+			signal(l.t, pid, unix.SIGSTOP)
+		}
+	})
+	return func() []string {
+		<-up
+		return pids
+	}
+}
+
+// signal sends a signal to a process.
+func signal(t testing.TB, pid string, s unix.Signal) {
+	t.Helper()
+	n, err := strconv.Atoi(pid)
+	if err == nil {
+		err = unix.Kill(n, s)
+	}
+	if err != nil {
+		t.Errorf("signal %v to process %s: %v", s, pid, err)
+	}
+}
+
 // TestSecrets: private and preshared keys are in no command line or environment,
 // while the handler runs and of what it starts, in no line of a log and in no
 // answer; and no file of ours can be read by others.
@@ -45,12 +84,14 @@ func TestSecrets(t *testing.T) {
 		peerSection("spoilt", 42, fmt.Sprintf("\toption preshared_key '%sx'\n", psk))))
 	l.farSimple()
 	l.nameServer(nil) // The handler waits for it.
+	stopped := l.stopWhenUp("wg0")
 	l.Start()
 	l.AwaitUp("wg0")
-	running := handlers(t)
+	running := stopped()
 	if len(running) == 0 {
 		t.Fatal("the handler does not run any more")
 	}
+	handler := running[0]
 	if !l.kernel {
 		running = append(running, processes(t, "wireguard-go\x00wg0\x00")...)
 		if len(running) < 2 {
@@ -69,6 +110,7 @@ func TestSecrets(t *testing.T) {
 			noSecret(t, file+" of process "+pid, string(data))
 		}
 	}
+	signal(t, handler, unix.SIGCONT)
 	l.awaitHandlers()
 	l.StartRpcd()
 	mustPing(t, l.far, "10.0.0.1")

@@ -35,6 +35,7 @@ type Router struct {
 
 	mu      sync.Mutex
 	logged  []string
+	onLog   func(line string)
 	hotplug []netifd.HotplugEvent
 	daemons map[uint32]bool // clients of the bus
 	strays  []string
@@ -164,8 +165,20 @@ func (r *Router) Handler(args ...string) *netns.Cmd {
 
 func (r *Router) log(line string) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.logged = append(r.logged, line)
+	f := r.onLog
+	r.mu.Unlock()
+	if f != nil {
+		f(line)
+	}
+}
+
+// OnLog has f called with each line that netifd logs from now on. Netifd goes on when
+// f returns: who waits for its answer waits.
+func (r *Router) OnLog(f func(line string)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.onLog = f
 }
 
 // Log returns the lines that netifd has logged so far, among them those of the
