@@ -65,7 +65,7 @@ func (l *lab) handle(action, iface string) {
 func (l *lab) flood(address string) (done chan error) {
 	l.t.Helper()
 	const count = "500"
-	cmd := l.far.Command("ping", "-n", "-q", "-i", "0.002", "-c", count, "-W", "2", address)
+	cmd := l.far.Command("ping", "-n", "-q", "-i", "0.002", "-c", count, "-W", "10", address)
 	done = make(chan error, 1)
 	go func() {
 		out, err := cmd.CombinedOutput()
@@ -99,6 +99,8 @@ func TestUnchanged(t *testing.T) {
 	l.awaitHandlers()
 	l.settle()
 
+	// Netifd does not wait for its scripts.
+	await(t, "the event of the setup", func() bool { return len(l.Hotplug()) > 0 })
 	before, events := l.snapshot("wg0"), len(l.Hotplug())
 	m := newMonitor(t, l.Host)
 	done, runs := l.flood("10.0.0.1"), 0
@@ -158,15 +160,30 @@ func handlers(t testing.TB) []string { return processes(t, "./wgnetifd.sh\x00") 
 // processes returns the ids of the processes whose command line begins so.
 func processes(t testing.TB, prefix string) (pids []string) {
 	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range files {
-		// One that cannot be read has ended.
-		if line, err := os.ReadFile(f); err == nil && strings.HasPrefix(string(line), prefix) {
-			pids = append(pids, filepath.Base(filepath.Dir(f)))
+	for _, dir := range dirs {
+		if strings.HasPrefix(commandLine(dir), prefix) {
+			pids = append(pids, filepath.Base(dir))
 		}
 	}
 	return pids
+}
+
+// commandLine returns that of a process; empty: it has ended. Who starts one hears
+// that this was done when execve(2) closes descriptors, and until it has put the
+// arguments into their place a little later there is a program without any.
+func commandLine(dir string) string {
+	for {
+		line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if err != nil || len(line) > 0 {
+			return string(line)
+		}
+		if _, err := os.Readlink(filepath.Join(dir, "exe")); err != nil {
+			return ""
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
