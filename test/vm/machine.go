@@ -16,11 +16,12 @@ import (
 )
 
 const (
-	// bootTime is how long a kernel may take to run init. It takes two seconds.
-	bootTime = time.Minute
+	// bootTime is how long a kernel may take to run init. It takes two seconds, and on
+	// a machine that does much else many times that.
+	bootTime = 3 * time.Minute
 	// boots is how often a machine is started that does not get that far: emulators
 	// have faults of their own.
-	boots = 2
+	boots = 3
 )
 
 // What init.sh says on the second serial port.
