@@ -160,7 +160,7 @@ func TestUplinkChanges(t *testing.T) {
 		t.Fatalf("the silent server answered %v", got)
 	}
 	write("127.0.53.2")
-	got, err := ask(4 * time.Second)
+	got, err := ask(patience)
 	if err != nil {
 		t.Fatal(err)
 	}

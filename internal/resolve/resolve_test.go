@@ -48,9 +48,12 @@ func TestAll(t *testing.T) {
 	f := &fake{answers: map[Question][]netip.Addr{
 		both: addrs("192.0.2.1", "2001:db8::1"), six: addrs("2001:db8::1"), gone: {},
 	}}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	got := All(ctx, f, []Question{both, dead, six, both, gone})
+	var got map[Question]Answer
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		got = All(ctx, f, []Question{both, dead, six, both, gone})
+	})
 	if len(got) != 4 {
 		t.Errorf("%d answers: %v", len(got), got)
 	}

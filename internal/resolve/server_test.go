@@ -8,9 +8,13 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
+
+// patience is how long an answer that must come may take on a busy machine.
+const patience = 20 * time.Second
 
 // record is what a name has.
 type record struct {
@@ -66,6 +70,27 @@ func (s *server) resolver() Resolver {
 		return new(net.Dialer).DialContext(ctx, network, s.address())
 	}
 	return f
+}
+
+// together is a resolver that is asked for both families, and has both answers at the
+// same time: Names goes on with one of them when the other comes half a second later,
+// which it does on a busy machine.
+type together struct {
+	Resolver
+	asked sync.WaitGroup
+}
+
+func atOnce(r Resolver) *together {
+	t := &together{Resolver: r}
+	t.asked.Add(2)
+	return t
+}
+
+func (t *together) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	addrs, err := t.Resolver.LookupNetIP(ctx, network, host)
+	t.asked.Done()
+	t.asked.Wait()
+	return addrs, err
 }
 
 func (s *server) questions(what string) int {
