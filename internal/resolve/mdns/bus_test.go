@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) { netns.Main(m) }
 
 // patience is how long something that must happen may take on a busy machine.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 var equateAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 
@@ -149,6 +149,17 @@ func lookup(r resolve.Resolver, limit time.Duration, network, host string) ([]ne
 	return r.LookupNetIP(ctx, network, host)
 }
 
+// reach is lookup where D-Bus and Avahi are there: on a busy machine it may take longer
+// than loginTime to get onto the bus, which then counts as one that is not there.
+func reach(a *Avahi, limit time.Duration, network, host string) ([]netip.Addr, error) {
+	for end := time.Now().Add(patience); ; {
+		got, err := lookup(a, limit, network, host)
+		if !errors.Is(err, ErrUnavailable) || time.Now().After(end) {
+			return got, err
+		}
+	}
+}
+
 // other has a method of Avahi's name with other types.
 type other struct{}
 
@@ -213,8 +224,12 @@ func TestAvahiAnswers(t *testing.T) {
 		{"ip4", "hangs.local", "", "context deadline exceeded"},
 		{"ip4", "nas.example", "", `"nas.example" does not end in .local`},
 	} {
+		limit := patience
+		if tt.host == "hangs.local" {
+			limit = time.Second
+		}
 		begin := time.Now()
-		got, err := lookup(a, time.Second, tt.network, tt.host)
+		got, err := reach(a, limit, tt.network, tt.host)
 		text := ""
 		if err != nil {
 			text = err.Error()
@@ -226,16 +241,16 @@ func TestAvahiAnswers(t *testing.T) {
 		if diff := cmp.Diff(want, got, equateAddr); diff != "" || text != tt.err {
 			t.Errorf("%s %s: error %q, want %q (-want +got):\n%s", tt.network, tt.host, text, tt.err, diff)
 		}
-		if took := time.Since(begin); took > 5*time.Second {
+		if took := time.Since(begin); took > patience {
 			t.Errorf("%s took %v", tt.host, took)
 		}
 	}
 	for range maxLookups { // Each gives its turn back, however it ended.
-		if got, err := lookup(a, patience, "ip4", "nas.local"); err != nil || len(got) != 1 {
+		if got, err := reach(a, patience, "ip4", "nas.local"); err != nil || len(got) != 1 {
 			t.Fatalf("once more: %v, %v", got, err)
 		}
 	}
-	if _, err := lookup(a, time.Second, "ip4", "gone.local"); !isNotFound(err) {
+	if _, err := reach(a, patience, "ip4", "gone.local"); !isNotFound(err) {
 		t.Errorf("a name that nobody has: %v", err)
 	}
 }
@@ -253,7 +268,7 @@ func TestBusComesAndGoes(t *testing.T) {
 	a := NewAvahi(socket)
 	unavailable := func(when string) {
 		t.Helper()
-		if _, err := lookup(a, 2*time.Second, "ip4", "nas.local"); !errors.Is(err, ErrUnavailable) {
+		if _, err := lookup(a, patience, "ip4", "nas.local"); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: %v", when, err)
 		}
 	}
@@ -264,12 +279,12 @@ func TestBusComesAndGoes(t *testing.T) {
 		unavailable("no Avahi")
 		for range 2 {
 			stopAvahi := s.serve(t, socket, s)
-			if got, err := lookup(a, patience, "ip4", "nas.local"); err != nil || len(got) != 1 {
+			if got, err := reach(a, patience, "ip4", "nas.local"); err != nil || len(got) != 1 {
 				t.Errorf("with all that it takes: %v, %v", got, err)
 			}
 			stopAvahi()
 			eventually(t, "Avahi is gone", func() bool {
-				_, err := lookup(a, 2*time.Second, "ip4", "nas.local")
+				_, err := lookup(a, patience, "ip4", "nas.local")
 				return errors.Is(err, ErrUnavailable)
 			})
 		}
@@ -278,7 +293,7 @@ func TestBusComesAndGoes(t *testing.T) {
 	}
 	systemBus(t, socket)
 	s.serve(t, socket, other{})
-	if _, err := lookup(a, patience, "ip4", "nas.local"); err == nil || !strings.Contains(err.Error(), "not understood") {
+	if _, err := reach(a, patience, "ip4", "nas.local"); err == nil || !strings.Contains(err.Error(), "not understood") {
 		t.Errorf("an answer of other types: %v", err)
 	}
 }
@@ -294,7 +309,7 @@ func TestStartsNothing(t *testing.T) {
 	}
 	// A bus of type system starts services through a helper that is setuid.
 	startBus(t, socket, "<type>session</type><servicedir>"+dir+"</servicedir>")
-	if _, err := lookup(NewAvahi(socket), 2*time.Second, "ip4", "nas.local"); !errors.Is(err, ErrUnavailable) {
+	if _, err := lookup(NewAvahi(socket), patience, "ip4", "nas.local"); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("without Avahi: %v", err)
 	}
 	if _, err := os.Stat(started); !errors.Is(err, os.ErrNotExist) {
@@ -312,12 +327,18 @@ func TestBusHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	begin := time.Now()
-	if _, err := lookup(NewAvahi(socket), 100*time.Millisecond, "ip4", "nas.local"); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("error: %v", err)
-	}
-	if took := time.Since(begin); took > loginTime {
-		t.Errorf("took %v", took)
+	// A busy machine is late at times, but not each time: then the time may be over
+	// before anything begins, too.
+	for try := 1; ; try++ {
+		begin := time.Now()
+		_, err := lookup(NewAvahi(socket), 100*time.Millisecond, "ip4", "nas.local")
+		took, unavailable := time.Since(begin), errors.Is(err, ErrUnavailable)
+		if unavailable && took <= loginTime {
+			break
+		}
+		if try == 5 || !unavailable && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("took %v: %v", took, err)
+		}
 	}
 }
 

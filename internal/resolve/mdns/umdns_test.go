@@ -192,6 +192,8 @@ func TestUmdns(t *testing.T) {
 			if _, err := lookup(u, time.Second, "ip4", "nas.example"); err == nil {
 				t.Error("was asked for a name that does not end in .local")
 			}
+			r.mu.Lock() // A question may be under way whose answer nobody waits for.
+			defer r.mu.Unlock()
 			for _, q := range r.asked {
 				if !resolve.IsLocal(q) {
 					t.Errorf("asked the network for %q", q)
