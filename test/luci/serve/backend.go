@@ -63,8 +63,8 @@ func backend() error {
 	if err != nil {
 		return err
 	}
-	conn := ubus.Open(ubus.Options{Socket: ubus.DefaultSocket})
-	if err := conn.Connected(ctx); err != nil {
+	conn, err := ubus.Dial(ctx, ubus.DefaultSocket) // Open would publish when it gets there.
+	if err != nil {
 		return err
 	}
 	u := newUCI(conn)
