@@ -120,7 +120,7 @@ test-race: setup
 NODE_MODULES := test/luci/node_modules/.package-lock.json
 
 $(NODE_MODULES): test/luci/package.json test/luci/package-lock.json | setup
-	cd test/luci && npm ci --no-audit --no-fund
+	cd test/luci && ../../scripts/again npm ci --no-audit --no-fund
 	@touch $@
 
 .PHONY: test-luci
@@ -240,6 +240,7 @@ lint: lint-gofumpt lint-vet lint-staticcheck lint-shellcheck lint-js lint-skip #
 .PHONY: lint-gofumpt
 lint-gofumpt:
 	@echo 'gofumpt'
+	@scripts/again $(GOFUMPT) -version >/dev/null
 	@diff=$$($(GOFUMPT) -d .) && [ -z "$$diff" ] || \
 		{ printf '%s\n' "$$diff"; echo 'lint: run `make fmt`' >&2; exit 1; }
 
@@ -251,6 +252,7 @@ lint-vet:
 
 .PHONY: lint-staticcheck
 lint-staticcheck:
+	@scripts/again $(STATICCHECK) -version >/dev/null
 	$(STATICCHECK) ./...
 
 .PHONY: lint-shellcheck

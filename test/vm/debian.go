@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Where the packages are from. The release is the same whatever the machine's own
@@ -56,6 +57,21 @@ func (a *apt) run(program string, args ...string) ([]byte, error) {
 	return out, err
 }
 
+// fetch is run for what is downloaded. A mirror that does not answer, or that is being
+// changed, does a moment later: it is asked again.
+func (a *apt) fetch(args ...string) error {
+	for _, pause := range []time.Duration{10 * time.Second, 30 * time.Second} {
+		_, err := a.run("apt-get", args...)
+		if err == nil {
+			return nil
+		}
+		fmt.Fprintf(os.Stderr, "vm: %v; once more in %v\n", err, pause)
+		time.Sleep(pause)
+	}
+	_, err := a.run("apt-get", args...)
+	return err
+}
+
 // update gets the lists, once.
 func (a *apt) update() error {
 	if a.updated {
@@ -74,7 +90,7 @@ func (a *apt) update() error {
 		return err
 	}
 	// Without the option an unreachable mirror is no more than a warning.
-	if _, err := a.run("apt-get", "-o", "APT::Update::Error-Mode=any", "update"); err != nil {
+	if err := a.fetch("-o", "APT::Update::Error-Mode=any", "update"); err != nil {
 		return fmt.Errorf("%s cannot be reached, for the kernels that tests run on: %w", mirror, err)
 	}
 	a.updated = true
@@ -104,7 +120,7 @@ func (a *apt) unpack(pkg string) (string, error) {
 	if err := a.update(); err != nil {
 		return "", err
 	}
-	if _, err := a.run("apt-get", "download", pkg); err != nil {
+	if err := a.fetch("download", pkg); err != nil {
 		return "", err
 	}
 	files, err := filepath.Glob(filepath.Join(a.dir, pkg+"_*.deb"))
