@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long an emulated daemon may take for anything.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // room gives the daemon a /run and an /etc of its own, in a network without
 // anything. The emulators have no generic netlink: the daemon finds no WireGuard,
@@ -71,6 +71,11 @@ func (g target) answers(t *testing.T, config string, calls []call) []string {
 			t.Fatalf("%s: the daemon does not answer: %v; its log:\n%s", g.name, err, log.Bytes())
 		case <-time.After(20 * time.Millisecond):
 		}
+	}
+	// The object is there after some seconds even if the configuration is not applied by
+	// then. That is what this waits for.
+	if _, err := conn.Call(ctx, "wireguard", "reload", nil); err != nil {
+		t.Fatalf("%s: reload: %v; its log:\n%s", g.name, err, log.Bytes())
 	}
 	out := make([]string, len(calls))
 	for n, c := range calls {
