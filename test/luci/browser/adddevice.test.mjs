@@ -69,7 +69,7 @@ class Dialog {
 	// review goes on to what will be changed, and returns its text.
 	async review() {
 		await this.press('Continue');
-		await this.node.locator('[data-group="Firewall"]').waitFor({ timeout: 10000 }).catch(async (e) => { throw new Error(await this.node.innerText(), { cause: e }); });
+		await this.node.locator('[data-group="Firewall"]').waitFor().catch(async (e) => { throw new Error(await this.node.innerText(), { cause: e }); });
 		return this.node.innerText();
 	}
 

@@ -153,7 +153,7 @@ export async function apply(page) {
 export async function scan(page, want) {
 	for (let n = 0; ; n++) {
 		const text = await scanned(page);
-		if (text === want || n > 50) return text;
+		if (text === want || n > 300) return text;
 		await new Promise((resolve) => setTimeout(resolve, 100));
 	}
 }

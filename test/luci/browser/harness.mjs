@@ -15,10 +15,13 @@ const pictures = join(root, 'build/screenshots', process.env.SCREENSHOTS ?? (rea
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
+// How long a step may take on a busy machine, in ms.
+export const PATIENCE = 60000;
+
 // shows waits until a text is there: LuCI draws a table anew some time after a dialog
 // has closed.
 export async function shows(locator, pattern) {
-	for (const end = Date.now() + 15000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+	for (const end = Date.now() + PATIENCE; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
 		const text = await locator.innerText();
 
 		if (pattern.test(text)) return;
@@ -41,8 +44,9 @@ export async function start() {
 	const profile = mkdtempSync(join(tmpdir(), 'wgnetifd-chromium-'));
 	const browser = await chromium.launchPersistentContext(profile, {
 		executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: FLAGS, viewport: { width: 1200, height: 900 }, acceptDownloads: true,
+		timeout: 2 * PATIENCE,
 	});
-	browser.setDefaultTimeout(30000);
+	browser.setDefaultTimeout(PATIENCE);
 	return new Lab(url, worldURL, child, browser, profile);
 }
 
@@ -57,7 +61,8 @@ class Lab {
 		const gone = new Promise((resolve) => this.child.on('exit', resolve));
 		this.child.kill('SIGTERM');
 		await gone;
-		rmSync(this.profile, { recursive: true, force: true });
+		// Not all of Chromium's processes end with the first one.
+		rmSync(this.profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 	}
 
 	// world asks the hosts behind the server (serve/world.go).
@@ -83,6 +88,9 @@ class Lab {
 		page.urls = [];
 		page.errors = [];
 		page.bodies = [];
+		page.running = new Set(); // requests without an answer so far
+		page.on('request', (request) => page.running.add(request));
+		for (const end of ['requestfinished', 'requestfailed']) page.on(end, (request) => page.running.delete(request));
 		page.on('request', (request) => { page.urls.push(request.url()); page.bodies.push(request.postData() ?? ''); });
 		page.on('requestfailed', (request) => page.errors.push(`${request.url()} ${request.postData() ?? ''} ${request.failure().errorText}`));
 		page.on('pageerror', (error) => page.errors.push(`${error.message}\n${error.stack}`));

@@ -60,7 +60,7 @@ async function publicKeyOf(name, page, want) {
 	for (let n = 0; ; n++) {
 		const reply = await lab.call(page, 'luci.wireguard', 'getWgInstances');
 		const got = reply.result?.[1]?.[name]?.public_key;
-		if (got === want || n > 100) return got;
+		if (got === want || n > 300) return got;
 		await new Promise((resolve) => setTimeout(resolve, 100));
 	}
 }

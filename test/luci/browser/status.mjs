@@ -46,7 +46,7 @@ export async function configure(lab, text) {
 	for (let n = 0; ; n++) {
 		const reply = await lab.call(admin, 'luci.wireguard', 'reload');
 		if (reply.result?.[1] && !reply.result[1].error) return;
-		if (n > 200) throw new Error(`the daemon does not reload: ${JSON.stringify(reply)}`);
+		if (n > 600) throw new Error(`the daemon does not reload: ${JSON.stringify(reply)}`);
 		await new Promise((resolve) => setTimeout(resolve, 100));
 	}
 }
@@ -109,14 +109,14 @@ export class Status {
 
 	press(title) { return this.button(title).click(); }
 
-	// asked returns the method's calls that the page makes while action goes on;
-	// some: and then until there is one.
-	async asked(method, action, some = false) {
+	// asked returns the method's calls that the page makes while action goes on, and
+	// then until there are so many.
+	async asked(method, action, many = 0) {
 		const out = [];
 		const see = (request) => { for (const call of calls(request)) if (call.method === method) out.push(call.args); };
 		this.page.on('request', see);
 		await action();
-		for (let n = 0; some && !out.length && n < 100; n++) await this.page.waitForTimeout(100);
+		for (let n = 0; out.length < many && n < 300; n++) await this.page.waitForTimeout(100);
 		this.page.off('request', see);
 		return out;
 	}
@@ -214,12 +214,24 @@ export async function sectionOf(lab, key) {
 // deviceHas says whether the device comes to have a peer, or not to have it.
 export async function deviceHas(lab, key, want) {
 	const admin = await session(lab);
-	for (let n = 0; n < 100; n++) {
-		const reply = await lab.call(admin, 'luci.wireguard', 'peer', { interface: 'wg0', public_key: key });
-		if (Boolean(reply.result[1].in_device) === want) return true;
+	for (let n = 0; n < 300; n++) {
+		const answer = (await lab.call(admin, 'luci.wireguard', 'peer', { interface: 'wg0', public_key: key })).result?.[1];
+		if (answer && Boolean(answer.in_device) === want) return true;
 		await new Promise((resolve) => setTimeout(resolve, 100));
 	}
 	return false;
+}
+
+// settled waits until no change of the page is under way: one that the page does not
+// confirm, because it is gone by then, is taken back by the router half a minute later.
+export function settled(page) {
+	return page.waitForFunction(() => !document.querySelector('.wgn-row[aria-busy="true"], .modal-overlay-active #modal_overlay .spinning'));
+}
+
+// silent waits until no message is on the page. What the page says of a change stays
+// there; what says that an answer is late does not.
+export function silent(page) {
+	return page.locator('.alert-message').filter({ visible: true }).first().waitFor({ state: 'hidden' });
 }
 
 // calm fails when the page has shown an error. A request that a page leaves

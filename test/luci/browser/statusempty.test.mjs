@@ -56,7 +56,7 @@ test('the daemon is not running: what that means, and a button that starts it', 
 		await status.notice('daemon').locator('button').click();
 		await lab.world('POST', 'daemon?run=1'); // as the init script does
 		await status.notice('daemon').waitFor({ state: 'detached' });
-	});
+	}, 2);
 	assert.deepEqual(ran.map((a) => [a.command, ...a.params]), [['/etc/init.d/wgnetifd', 'enable'], ['/etc/init.d/wgnetifd', 'start']]);
 	calm(status.page);
 });
@@ -75,7 +75,7 @@ test('netifd has not loaded the handler: restart the network, with a warning', a
 		await status.notice('no-handler').locator('button').click();
 		await status.page.getByText('Every connection through this router drops').waitFor();
 		await status.page.locator('#modal_overlay').getByRole('button', { name: 'Restart the network' }).click();
-	}, true);
+	}, 1);
 	assert.deepEqual(ran.map((a) => [a.command, ...a.params]), [['/etc/init.d/network', 'restart']]);
 	// When netifd knows it, the notice goes by itself.
 	await status.page.unrouteAll({ behavior: 'ignoreErrors' });

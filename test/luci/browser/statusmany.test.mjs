@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { quiet } from './form.mjs';
 import { screenshot, start, shows } from './harness.mjs';
-import { Status, calls, configure, iface, many, pair } from './status.mjs';
+import { Status, calls, configure, iface, many, pair, settled } from './status.mjs';
 
 const PEERS = 5000;
 const keys = pair();
@@ -63,6 +63,7 @@ test('5,000 peers: one page at a time, 100 rows at most, answers under 100 KB', 
 	await status.row('Customer 5000').locator('input[type=checkbox]').click();
 	await status.until('Customer 5000', 'disabled');
 	assert.ok(bodies.length >= 4 && bodies.every((size) => size < 4096), bodies.join(' '));
+	await settled(status.page);
 	await status.page.close();
 });
 
