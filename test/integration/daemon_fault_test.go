@@ -246,14 +246,20 @@ func TestDaemonSavesAKeyLater(t *testing.T) {
 	// The same for an interface that is up and is to have another key: it goes on
 	// with the old one.
 	was := router.ReadDevice(t, l.Host, "wg0").PrivateKey
-	l.Configure(keyless)
-	// The file before takes its room until nobody reads it any more.
-	await(t, "a full disk", func() bool { return os.WriteFile(filler, make([]byte, 4096), 0o600) == nil })
+	// The disk is full from the first moment that the file wants a key: the daemon reads
+	// it by itself too, when it hears that the interface is up. What fills the disk is
+	// the file before, which keeps its room under another name.
+	next, before := l.File("next"), l.File("before")
+	// What was deleted takes its room until nobody reads it any more.
+	await(t, "room for another file", func() bool { return os.WriteFile(next, []byte(keyless), 0o600) == nil })
+	if err := errors.Join(os.Link(l.File("network"), before), os.Rename(next, l.File("network"))); err != nil {
+		t.Fatal(err)
+	}
 	if got := l.reloadDaemon(); len(got.Refused) != 1 || !strings.Contains(got.Refused[0].Text, "cannot be saved") {
 		t.Errorf("a reload with a full disk: %+v", got)
 	}
 	equal(t, "key", router.ReadDevice(t, l.Host, "wg0").PrivateKey, was)
-	if err := os.Remove(filler); err != nil {
+	if err := os.Remove(before); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "another key", func() bool { return router.ReadDevice(t, l.Host, "wg0").PrivateKey != was })
