@@ -2,9 +2,11 @@ package integration
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/wgnetifd/wgnetifd/internal/ubus"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/test/router"
 )
@@ -26,12 +28,21 @@ type peerState struct {
 	}
 }
 
-// daemonPeer asks the daemon for a peer of wg0 by its number.
+// daemonPeer asks the daemon for a peer of wg0 by its number. Whoever asks while the
+// daemon works on the interface for more than three seconds, as on a busy machine, is
+// told so, and asks again.
 func (l *lab) daemonPeer(n int) (p peerState) {
 	l.t.Helper()
-	reply, err := l.Call("wireguard", "peer", blobmsg.Table{
-		{Name: "interface", Value: "wg0"}, {Name: "public_key", Value: public(n).String()},
-	})
+	var reply blobmsg.Table
+	var err error
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		reply, err = l.Call("wireguard", "peer", blobmsg.Table{
+			{Name: "interface", Value: "wg0"}, {Name: "public_key", Value: public(n).String()},
+		})
+		if !errors.Is(err, ubus.StatusUnknownError) || time.Now().After(deadline) {
+			break
+		}
+	}
 	if err != nil {
 		l.t.Fatalf("peer %d: %v", n, err)
 	}
