@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,10 @@ import (
 
 // word is what is said of a peer's state.
 type word struct{ Name, Section, State, Reason, Detail string }
+
+// alone is what is noted of who answers without the daemon: it has five seconds, and
+// on a busy machine it takes longer at times.
+var alone = []word{{State: "without the daemon"}}
 
 // saidBy is what everybody says of the peers, by who says it.
 func (l *lab) saidBy() map[string][]word {
@@ -30,8 +35,11 @@ func (l *lab) saidBy() map[string][]word {
 		if err == nil {
 			err = json.Unmarshal(blobmsg.AppendJSON(nil, reply), &s)
 		}
-		if err != nil || !s.Daemon {
-			l.t.Errorf("%s %s: daemon %v, %v", object, method, s.Daemon, err)
+		if err != nil {
+			l.t.Errorf("%s %s: %v", object, method, err)
+		}
+		if !s.Daemon {
+			s.Peers = alone
 		}
 		out[object+" "+method] = s.Peers
 	}
@@ -43,10 +51,13 @@ func (l *lab) saidBy() map[string][]word {
 		Daemon     bool
 		Interfaces map[string]struct{ Peers []word }
 	}
-	if err := json.Unmarshal([]byte(l.output("", "status", "--json")), &nested); err != nil || !nested.Daemon {
-		l.t.Errorf("wgnetifd status --json: daemon %v, %v", nested.Daemon, err)
+	if err := json.Unmarshal([]byte(l.output("", "status", "--json")), &nested); err != nil {
+		l.t.Errorf("wgnetifd status --json: %v", err)
 	}
 	out["wgnetifd status"] = nested.Interfaces["wg0"].Peers
+	if !nested.Daemon {
+		out["wgnetifd status"] = alone
+	}
 	return out
 }
 
@@ -98,11 +109,12 @@ func TestEverybodyAgrees(t *testing.T) {
 	if s := states["silent"]; s != "connecting/no-answer" && s != "connecting/clock" {
 		t.Errorf("silent: %s", s)
 	}
-	text := l.output("", "status")
+	var text string
+	await(t, "a status that does not speak of the daemon, which runs", func() bool {
+		text = l.output("", "status")
+		return !strings.Contains(text, "daemon")
+	})
 	t.Logf("wgnetifd status:\n%s", text)
-	if strings.Contains(text, "daemon") {
-		t.Error("the status speaks of the daemon, which runs")
-	}
 
 	if text := l.output("", "status", "wg0", "SILENT"); !strings.Contains(text, "peer silent: ") || strings.Contains(text, "peer far") {
 		t.Errorf("status of one peer:\n%s", text)
@@ -115,6 +127,7 @@ func TestEverybodyAgrees(t *testing.T) {
 	l.checkWithoutDaemon("a daemon that hangs")
 	d.Signal(unix.SIGCONT)
 	d.Kill()
+	await(t, "the end of its object", func() bool { return !slices.Contains(l.Broker.Paths(), "wireguard") })
 	l.checkWithoutDaemon("no daemon")
 	text = l.output("", "status")
 	if !strings.Contains(text, "note: the daemon is not running") || !strings.Contains(text, "peer far: connected") {
