@@ -3,7 +3,6 @@ package integration
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -321,6 +320,7 @@ func TestReloadStorm(t *testing.T) {
 // TestHangingScript: a hotplug script that never ends keeps nothing else from
 // working, and goes with the daemon.
 func TestHangingScript(t *testing.T) {
+	l := newLab(t, simple("")) // which makes /etc its own
 	dir := "/etc/hotplug.d/wireguard"
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -331,20 +331,22 @@ func TestHangingScript(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "10-hang"), []byte(script), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	l := newLab(t, simple(""))
 	l.farSimple()
 	l.Start()
 	l.AwaitUp("wg0")
 	d := l.StartDaemon()
 	mustPing(t, l.Host, "10.0.0.2")
-	var pid int
-	await(t, "the script", func() bool {
+	// The daemon ends a script after 30 s, which is not long on a slow machine, and
+	// begins the next, which hangs too.
+	hangs := func() bool {
 		text, err := os.ReadFile(number)
-		if err == nil {
-			pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil {
+			return false
 		}
-		return err == nil
-	})
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		return err == nil && unix.Kill(pid, 0) == nil && !zombie(pid)
+	}
+	await(t, "the script", hangs)
 	var told heard
 	if _, err := l.dial().Subscribe(t.Context(), "wireguard", func(_ string, data blobmsg.Table) {
 		told.add(textOf(data, "name") + " " + textOf(data, "state"))
@@ -358,14 +360,9 @@ func TestHangingScript(t *testing.T) {
 		}
 	}
 	awaitLine(t, "subscriber", told.lines, "new9 waiting")
-	if err := unix.Kill(pid, 0); err != nil {
-		t.Errorf("the script does not hang any more: %v", err)
-	}
+	await(t, "a script that hangs still", hangs)
 	d.Stop()
-	await(t, "the end of the script", func() bool {
-		_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
-		return errors.Is(err, fs.ErrNotExist) || zombie(pid)
-	})
+	await(t, "the end of the script", func() bool { return !hangs() })
 }
 
 // zombie reports whether a process has ended and nobody has asked how.
