@@ -171,12 +171,16 @@ type life struct {
 
 func (l *lab) life() life {
 	l.t.Helper()
-	setups := 0
-	for _, e := range l.Hotplug() {
-		if e.Interface == "wg0" && e.Action == "ifup" {
-			setups++
+	var setups int
+	await(l.t, "the event of the first setup", func() bool { // netifd tells of it by and by
+		setups = 0
+		for _, e := range l.Hotplug() {
+			if e.Interface == "wg0" && e.Action == "ifup" {
+				setups++
+			}
 		}
-	}
+		return setups > 0
+	})
 	return life{l.Link("wg0").Attrs().Index, setups, l.Status("wg0").Up}
 }
 
