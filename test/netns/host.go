@@ -211,10 +211,11 @@ func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
-// Ping sends echo requests until one is answered, for at most 15 seconds.
+// Ping sends echo requests until one is answered, for at most 30 seconds: WireGuard
+// begins a handshake anew every five, and on a busy machine some take longer.
 func (h *Host) Ping(address string) error {
 	h.t.Helper()
-	out, err := h.Command("ping", "-n", "-q", "-c", "1", "-w", "15", address).CombinedOutput()
+	out, err := h.Command("ping", "-n", "-q", "-c", "1", "-w", "30", address).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("host %s: ping %s: %w\n%s", h.name, address, err, bytes.TrimSpace(out))
 	}
