@@ -49,7 +49,8 @@ func TestDaemonClock(t *testing.T) {
 	await("connected ")
 	mustPing(t, l.Host, "10.0.0.2")
 	restart()
-	await("connected ") // by our handshake
+	await("connected ")
+	mustPing(t, l.Host, "10.0.0.2") // The handshake is ours, and what was said not of before.
 	c.wrong(0)
 	await("connected ")
 	mustPing(t, l.Host, "10.0.0.2")
