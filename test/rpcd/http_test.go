@@ -251,7 +251,8 @@ func TestHTTPTimeout(t *testing.T) {
 	t.Parallel()
 	b, d, _ := calling(t, Config{}, step{SleepMS: 60000})
 	d.AddSession(testSession, 0, Grant{Object: "wg", Function: "*"})
-	page := serveHTTP(t, d.config.Socket, 4*time.Second)
+	// Half of the time-out is the limit for the question whether the call is allowed.
+	page := serveHTTP(t, d.config.Socket, 10*time.Second)
 	got := roundTrip(t, page, rawRequest("POST /ubus "+withSession(rpcCall(`"SID","wg","run",{}`)), false))
 	const want = `{"jsonrpc":"2.0","id":1,"error":{"code":-32003,"message":"ubus request timed out"}}`
 	if string(got.body) != want || len(b.runs(t)) > 1 {

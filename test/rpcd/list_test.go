@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/wgnetifd/wgnetifd/internal/ubus"
 )
 
 // What `ubus list -v` showed of the real rpcd for these lists.
@@ -132,7 +130,8 @@ func TestStartWaitsForLists(t *testing.T) {
 	}
 	short, cancelShort := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancelShort()
-	if _, err := conn.Call(short, "session", "list", nil); !errors.Is(err, ubus.StatusTimeout) {
+	// Not always a StatusTimeout: on a busy machine the question may not be out yet.
+	if _, err := conn.Call(short, "session", "list", nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a call meanwhile: %v, want no answer", err)
 	}
 	cancel()
