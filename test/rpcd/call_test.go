@@ -138,12 +138,8 @@ func testCall(t *testing.T, o *object, launch launcher) {
 	b.add(t, "wg", orders{List: []step{{Print: []byte(standardList)}}, Call: c.steps, Quiet: true})
 	socket := broker(t)
 	bus := connect(t, socket)
-	limit := recordedTimeout
-	if waits(c.steps) < limit {
-		limit = time.Minute // not reached there, nor here on a busy machine
-	}
 	d := launch(t, Config{
-		Socket: socket, PluginDir: b.plugins(), Timeout: limit, Env: recordedEnv, Dir: recordedCallDir,
+		Socket: socket, PluginDir: b.plugins(), Timeout: c.timeout(), Env: recordedEnv, Dir: recordedCallDir,
 	})
 	if d == nil {
 		t.Fatal("the daemon does not come up")
@@ -213,11 +209,11 @@ func checkAlive(t *testing.T, what string, d daemon, want *bool) {
 	}
 }
 
-// waitForEnd waits until the plugins have ended, but not longer than their steps
-// take: what they reach by then they reach.
+// waitForEnd waits until the plugins have ended, but not much longer than their
+// steps take: what they reach by then they reach.
 func (b bed) waitForEnd(t *testing.T, steps []step) {
 	t.Helper()
-	deadline := time.Now().Add(waits(steps) + time.Second)
+	deadline := time.Now().Add(waits(steps) + 20*time.Second)
 	for _, r := range b.runs(t) {
 		for unix.Kill(r.PID, 0) == nil && time.Now().Before(deadline) {
 			time.Sleep(20 * time.Millisecond)
@@ -250,7 +246,23 @@ func (c *callCase) lengthen() {
 		if c.notWaited {
 			c.steps[n].SleepMS *= longer
 			c.steps[n].ChildMS *= longer
+			c.steps[n].WaitMS *= longer
 		}
+	}
+}
+
+// timeout is the daemon's limit for the call. On a busy machine a plugin has to
+// come as far as the recorded one before it ends.
+func (c *callCase) timeout() time.Duration {
+	const never = time.Minute // not reached there, nor here
+	took, ok := c.answered()
+	switch {
+	case waits(c.steps) < recordedTimeout, ok && took < recordedTimeout:
+		return never
+	case c.notWaited: // it was what ended the call: the steps last much longer here
+		return 3 * recordedTimeout
+	default:
+		return recordedTimeout
 	}
 }
 
@@ -307,7 +319,7 @@ func checkStatus(t *testing.T, c callCase, got int) {
 func checkCommand(t *testing.T, socket string, want *commandResult) (status int) {
 	t.Helper()
 	begin := time.Now()
-	got := runUbus(t, socket, want.argv)
+	got := runUbus(t, socket, want.argv, want.ms)
 	took := time.Since(begin)
 	if got.exit != want.exit {
 		t.Errorf("%q: exit status %d, want %d", want.argv, got.exit, want.exit)
