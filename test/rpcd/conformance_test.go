@@ -242,9 +242,9 @@ func (b bed) spoil(t *testing.T, name, description string) {
 	case has("not executable", "no longer executable", "mode 0644"):
 		err = os.WriteFile(path, []byte("#!/bin/sh\n"), 0o644)
 	case has("interpreter"):
-		err = os.WriteFile(path, []byte("#!/nonexistent/interpreter\n"), 0o755)
+		writeProgram(t, path, "#!/nonexistent/interpreter\n", 0o755)
 	case has("format", "not a program", "garbage"):
-		err = os.WriteFile(path, []byte("this is no program\n"), 0o755)
+		writeProgram(t, path, "this is no program\n", 0o755)
 	case has("dangling"):
 		err = os.Symlink("/nonexistent/plugin", path)
 	case has("directory", "folder"):

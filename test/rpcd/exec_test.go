@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -80,9 +82,11 @@ func showArgv() int {
 func TestCallEndsWithBothOutputs(t *testing.T) {
 	t.Parallel()
 	one, two := 1, 2
-	b, _, conn := calling(t, Config{Timeout: 4 * time.Second},
+	const limit = 10 * time.Second
+	b, _, conn := calling(t, Config{Timeout: limit},
 		step{Print: []byte(`{"a":1}`)}, step{CloseFD: &one}, step{CloseFD: &two},
-		step{SleepMS: 6000}, step{Marker: "lived"})
+		step{Until: "go"}, step{Marker: "lived"})
+	begin := time.Now()
 	answer, err := conn.Call(t.Context(), "wg", "run", nil)
 	if err != nil || answer.Get("a") != int32(1) {
 		t.Errorf("answer %v, error %v", answer, err)
@@ -90,6 +94,8 @@ func TestCallEndsWithBothOutputs(t *testing.T) {
 	if len(b.markers(t)) > 0 {
 		t.Error("the answer came when the plugin had ended")
 	}
+	time.Sleep(time.Until(begin.Add(limit + time.Second)))
+	b.say(t, "go")
 	eventually(t, "the end of the plugin", func() bool { return len(b.markers(t)) == 1 })
 }
 
@@ -97,7 +103,7 @@ func TestCallEndsWithBothOutputs(t *testing.T) {
 // plugins that run. The numbers were seen on the real one.
 func TestPluginsInheritPipes(t *testing.T) {
 	t.Parallel()
-	b, _, conn := calling(t, Config{}, step{Print: []byte("{}")}, step{SleepMS: 10000})
+	b, _, conn := calling(t, Config{}, step{Print: []byte("{}")}, step{Until: "go"})
 	ended := make(chan error, 3)
 	for i := range 3 {
 		go func() {
@@ -119,6 +125,7 @@ func TestPluginsInheritPipes(t *testing.T) {
 			t.Errorf("run %d: descriptors (-want +got):\n%s", i, diff)
 		}
 	}
+	b.say(t, "go")
 	for range 3 {
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -127,7 +134,7 @@ func TestPluginsInheritPipes(t *testing.T) {
 }
 
 // A file that cannot be executed any more is told in the status, and leaves a
-// second daemon process in an endless loop until the time-out.
+// second daemon process in an endless loop.
 func TestCallCannotExecute(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -141,7 +148,7 @@ func TestCallCannotExecute(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b, d, conn := calling(t, Config{Timeout: time.Second})
+			b, d, conn := calling(t, Config{})
 			replacePlugin(t, b.plugin("wg"), tt.text, tt.mode)
 			_, err := conn.Call(t.Context(), "wg", "run", nil)
 			if !errors.Is(err, tt.want) {
@@ -150,22 +157,53 @@ func TestCallCannotExecute(t *testing.T) {
 			if d.Processes() != 2 || d.Spinning() != 1 {
 				t.Errorf("%d processes, %d in a loop, want 2 and 1", d.Processes(), d.Spinning())
 			}
-			eventually(t, "the end of the second process", func() bool { return d.Processes() == 1 && d.Spinning() == 0 })
 		})
 	}
 }
 
-// replacePlugin puts a file in a plugin's place by renaming: a file that was
-// open for writing may still be, in a child that has not executed yet.
+// The endless loop ends with the time-out of the call.
+func TestLoopEndsWithTheTimeout(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	replacePlugin(t, b.plugin("wg"), "garbage\n", 0o755)
+	synctest.Test(t, func(t *testing.T) {
+		const limit = time.Minute
+		d := &Rpcd{config: Config{PluginDir: b.plugins(), Timeout: limit, Env: recordedEnv, Dir: "/"}, processes: 1}
+		if _, err := d.call("wg", "run", nil); !errors.Is(err, ubus.StatusUnknownError) {
+			t.Errorf("error %v, want %v", err, ubus.StatusUnknownError)
+		}
+		for _, want := range []struct {
+			after               time.Duration
+			processes, spinning int
+		}{{limit - 1, 2, 1}, {1, 1, 0}} {
+			time.Sleep(want.after)
+			synctest.Wait()
+			if d.Processes() != want.processes || d.Spinning() != want.spinning {
+				t.Errorf("%d processes, %d in a loop, want %d and %d",
+					d.Processes(), d.Spinning(), want.processes, want.spinning)
+			}
+		}
+	})
+}
+
+// replacePlugin puts a file in a plugin's place by renaming: what was there may
+// be a link to the script of all tests.
 func replacePlugin(t *testing.T, path, text string, mode os.FileMode) {
 	t.Helper()
-	if err := os.WriteFile(path+".new", []byte(text), mode); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(path+".new", mode); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, path+".new", text, mode)
 	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// writeProgram writes a file that is to be executed at once. No other test starts a
+// child meanwhile: as long as that has not executed its own program, it has this
+// file open for writing, and nobody can execute it (golang/go#22315).
+func writeProgram(t *testing.T, path, text string, mode os.FileMode) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := errors.Join(os.WriteFile(path, []byte(text), mode), os.Chmod(path, mode)); err != nil {
 		t.Fatal(err)
 	}
 }

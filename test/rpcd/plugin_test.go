@@ -128,6 +128,7 @@ type step struct {
 	ChildMS     int    `json:"child_keeps_output_open_ms,omitempty"`
 	Marker      string `json:"marker,omitempty"`
 	WaitMS      int    `json:"wait_before_reading_stdin_ms,omitempty"`
+	Until       string `json:"until,omitempty"` // what the test says: see bed.say
 }
 
 // sawRun is what a plugin wrote down.
@@ -182,6 +183,14 @@ func (b bed) markers(t *testing.T) []string {
 		names = append(names, strings.TrimSuffix(filepath.Base(f), ".marker"))
 	}
 	return names
+}
+
+// say lets plugins go on that wait for this word.
+func (b bed) say(t *testing.T, word string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(b.state(), word+".said"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // pluginMain is the plugin: args are its state folder, then its own.
@@ -316,6 +325,13 @@ func (s step) do(state string) error {
 		write(2, []byte(strings.Repeat("e", s.StderrBytes)))
 	case s.SleepMS > 0:
 		time.Sleep(time.Duration(s.SleepMS) * time.Millisecond)
+	case s.Until != "":
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if _, err := os.Stat(filepath.Join(state, s.Until+".said")); err == nil {
+				return nil
+			}
+		}
+		return fmt.Errorf("nobody said %q", s.Until)
 	case s.CloseFD != nil:
 		return unix.Close(*s.CloseFD)
 	case s.Marker != "":
