@@ -170,7 +170,7 @@ func (l *lab) writeScript(f dumpFile) {
 			l.t.Fatal(err)
 		}
 	}
-	l.write(b.String(), path...)
+	l.writeProgram(b.String(), path...)
 	mode := os.FileMode(0o755)
 	if f.Mode != nil {
 		var m uint32

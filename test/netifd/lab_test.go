@@ -124,6 +124,19 @@ func (l *lab) write(text string, elem ...string) {
 	}
 }
 
+// writeProgram writes a script that is executed soon. No other test starts a child
+// meanwhile: as long as that has not executed its own program, it has this file open
+// for writing, and nobody can execute it (golang/go#22315).
+func (l *lab) writeProgram(text string, elem ...string) {
+	l.t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	l.write(text, elem...)
+	if err := os.Chmod(l.path(elem...), 0o755); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
 // start starts ubusd and netifd: the stand-ins, or those of OpenWrt.
 func (l *lab) start() {
 	l.t.Helper()

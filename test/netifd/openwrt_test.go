@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"flag"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -34,9 +33,7 @@ func (l *lab) startOpenWrt(ctx context.Context) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	script := "#!/bin/sh\nenv | tr '\\n' ' ' >> '" + l.path("hotplug") + "'\necho >> '" + l.path("hotplug") + "'\n"
-	if err := os.WriteFile(l.path("hotplug.sh"), []byte(script), 0o755); err != nil {
-		l.t.Fatal(err)
-	}
+	l.writeProgram(script, "hotplug.sh")
 	l.startProgram(programs[1], "-S", "-s", l.socket, "-p", l.dir, "-c", l.path("config"),
 		"-h", l.path("hotplug.sh"), "-r", l.path("resolv.conf"))
 	conn, err := ubus.Dial(ctx, l.socket)
