@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ import (
 )
 
 // patience is how long something that must happen may take on a busy machine.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // bus is a ubusd that a test can stop and start again at the same socket.
 type bus struct {
@@ -150,6 +151,13 @@ func receive[T any](t *testing.T, from <-chan T) T {
 	}
 }
 
+// deadline returns a context, and what makes its deadline pass. One of real time can
+// pass on a busy machine before anybody waits for it.
+func deadline(t *testing.T) (ctx context.Context, pass func()) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	return ctx, func() { cancel(context.DeadlineExceeded) }
+}
+
 // show writes a table as `ubus -S call` does, for comparing.
 func show(t blobmsg.Table) string {
 	if t == nil {
@@ -163,9 +171,8 @@ func checkLeaks(t *testing.T) {
 	t.Cleanup(func() {
 		var stacks string
 		for limit := time.Now().Add(patience); time.Now().Before(limit); time.Sleep(5 * time.Millisecond) {
-			buf := make([]byte, 1<<20)
 			stacks = ""
-			for _, s := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			for _, s := range goroutines() {
 				if strings.Contains(s, "internal/ubus.(*") || strings.Contains(s, "test/ubusd.(*") {
 					stacks += s + "\n\n"
 				}
@@ -175,6 +182,19 @@ func checkLeaks(t *testing.T) {
 			}
 		}
 		t.Errorf("goroutines are left:\n%s", stacks)
+	})
+}
+
+// goroutines returns the stacks of all of them.
+func goroutines() []string {
+	buf := make([]byte, 1<<20)
+	return strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")
+}
+
+// somebody reports whether there is a goroutine whose stack has all these texts.
+func somebody(texts ...string) bool {
+	return slices.ContainsFunc(goroutines(), func(stack string) bool {
+		return !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(stack, text) })
 	})
 }
 

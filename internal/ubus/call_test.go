@@ -106,26 +106,30 @@ func TestCallErrorNamesTheCallAndNoArgument(t *testing.T) {
 func TestCallWithoutAnswer(t *testing.T) {
 	eachBus(t, func(t *testing.T, b *bus) {
 		server, client := b.dial(t), b.dial(t)
-		release := make(chan struct{})
+		asked, release := make(chan struct{}, 2), make(chan struct{})
 		publish(t, server, "t.obj", echo, Method{Name: "late", Call: func(context.Context, *Request) (blobmsg.Table, error) {
+			asked <- struct{}{}
 			<-release
 			return blobmsg.Table{{Name: "late", Value: true}}, nil
 		}})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err := client.Call(ctx, "t.obj", "late", nil)
+		ended := make(chan error, 1)
+		call := func(ctx context.Context) {
+			_, err := client.Call(ctx, "t.obj", "late", nil)
+			ended <- err
+		}
+		ctx, pass := deadline(t)
+		go call(ctx)
+		receive(t, asked) // A request that was not sent yet would be forgotten.
+		pass()
+		err := receive(t, ended)
 		wantStatus(t, err, StatusTimeout)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("not a deadline: %v", err)
 		}
 		canceled, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		ended := make(chan error, 1)
-		go func() {
-			_, err := client.Call(canceled, "t.obj", "late", nil)
-			ended <- err
-		}()
-		eventually(t, "the second is asked", func() bool { return unanswered(client) == 2 })
+		go call(canceled)
+		receive(t, asked)
 		cancel()
 		if err := receive(t, ended); !errors.Is(err, context.Canceled) {
 			t.Errorf("not canceled: %v", err)
@@ -160,15 +164,19 @@ func TestCalleeDies(t *testing.T) {
 			server.Close()
 			return nil, nil
 		}})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err := client.Call(ctx, "t.obj", "die", nil)
-		wantStatus(t, err, StatusTimeout)
+		ctx, pass := deadline(t)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := client.Call(ctx, "t.obj", "die", nil)
+			ended <- err
+		}()
 		eventually(t, "the object is gone", func() bool {
 			_, err := client.Lookup(t.Context(), "t.obj")
 			return errors.Is(err, StatusNotFound)
 		})
-		_, err = client.Call(t.Context(), "t.obj", "die", nil)
+		pass()
+		wantStatus(t, receive(t, ended), StatusTimeout)
+		_, err := client.Call(t.Context(), "t.obj", "die", nil)
 		wantStatus(t, err, StatusNotFound)
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -115,13 +114,18 @@ func status(cmd *recording.Command) (Status, bool) {
 	return Status(*cmd.Exit), true
 }
 
-// timeLimit is long, but for what never comes: the test need not wait the seconds
-// that the program did.
-func timeLimit(t *testing.T, cmd *recording.Command) (context.Context, context.CancelFunc) {
-	if s, _ := status(cmd); s == StatusTimeout {
-		return context.WithTimeout(t.Context(), time.Second)
+// inTime makes a request. Its time is over when it waits for what never comes.
+func inTime(t *testing.T, cmd *recording.Command, request func(context.Context) error, waits func()) error {
+	t.Helper()
+	if s, _ := status(cmd); s != StatusTimeout {
+		return request(t.Context())
 	}
-	return context.WithTimeout(t.Context(), patience)
+	ctx, pass := deadline(t)
+	ended := make(chan error, 1)
+	go func() { ended <- request(ctx) }()
+	waits()
+	pass()
+	return receive(t, ended)
 }
 
 // exit compares a result with an exit code.
@@ -206,16 +210,19 @@ func (v invocation) call(t *testing.T, c *Conn, p *playback, cmd *recording.Comm
 			return
 		}
 	}
-	ctx, cancel := timeLimit(t, cmd)
-	defer cancel()
 	var out []byte
-	err := c.CallEach(ctx, v.args[0], v.args[1], args, func(data blobmsg.Table) {
-		if v.simple {
-			out = blobmsg.AppendJSON(out, data)
-		} else {
-			out = blobmsg.AppendJSONIndent(out, data)
-		}
-		out = append(out, '\n')
+	err := inTime(t, cmd, func(ctx context.Context) error {
+		return c.CallEach(ctx, v.args[0], v.args[1], args, func(data blobmsg.Table) {
+			if v.simple {
+				out = blobmsg.AppendJSON(out, data)
+			} else {
+				out = blobmsg.AppendJSONIndent(out, data)
+			}
+			out = append(out, '\n')
+		})
+	}, func() {
+		eventually(t, "everything has been sent", func() bool { return len(p.missing()) == 0 })
+		p.caughtUp(t)
 	})
 	exit(t, cmd, err)
 	stdout(t, cmd, string(out))
@@ -301,9 +308,7 @@ func (v invocation) subscribe(t *testing.T, c *Conn, p *playback, cmd *recording
 }
 
 func (v invocation) waitFor(t *testing.T, c *Conn, _ *playback, cmd *recording.Command) {
-	ctx, cancel := timeLimit(t, cmd)
-	defer cancel()
-	exit(t, cmd, c.WaitFor(ctx, v.args...))
+	exit(t, cmd, inTime(t, cmd, func(ctx context.Context) error { return c.WaitFor(ctx, v.args...) }, func() { awaitWaitFor(t) }))
 }
 
 // length is the C library's client with a string of some length.

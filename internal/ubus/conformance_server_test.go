@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/wgnetifd/wgnetifd/internal/ubus/blobmsg"
 	"github.com/wgnetifd/wgnetifd/internal/ubus/wire"
@@ -114,7 +113,7 @@ func serveRecorded(t *testing.T, entries []*recording.Entry) {
 			if noReply, _ := a.Uint8(wire.AttrNoReply); noReply != 0 {
 				err = byID[id].Notify(t.Context(), method, data)
 			} else {
-				err = notifyRecorded(t, entries, e, byID[id], data)
+				err = notifyRecorded(t, p, e, byID[id], data)
 			}
 			if err != nil {
 				t.Error(err)
@@ -130,25 +129,34 @@ func serveRecorded(t *testing.T, entries []*recording.Entry) {
 
 // notifyRecorded waits for the answers to a notification, of which some may never
 // have come.
-func notifyRecorded(t *testing.T, entries []*recording.Entry, request *recording.Entry, o *Published, data blobmsg.Table) error {
+func notifyRecorded(t *testing.T, p *playback, request *recording.Entry, o *Published, data blobmsg.Table) error {
 	t.Helper()
 	method, _ := request.Attrs["method"].(string)
+	last := request
 	asked, answered := 0, -1 // the first STATUS is ubusd's
-	for _, e := range entries {
+	for _, e := range p.entries {
 		if e.Dir == "s2c" && e.Type == "STATUS" && e.Seq == request.Seq {
 			answered++
+			last = e
 			if list, ok := e.Attrs["subscribers"].([]any); ok {
 				asked = len(list)
 			}
 		}
 	}
-	limit := patience
+	ctx, pass := deadline(t)
+	var replies []NotifyReply
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		replies, err = o.NotifyWait(ctx, method, data)
+		ended <- err
+	}()
 	if answered < asked {
-		limit = time.Second
+		eventually(t, "those who answer have", func() bool { return p.happened(last) })
+		p.caughtUp(t)
+		pass()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	replies, err := o.NotifyWait(ctx, method, data)
+	err := receive(t, ended)
 	if len(replies) != max(answered, 0) {
 		t.Errorf("%d replies, %d in the recording", len(replies), answered)
 	}

@@ -142,14 +142,16 @@ func TestWaitFor(t *testing.T) {
 		if err := client.WaitFor(t.Context()); err != nil {
 			t.Errorf("nothing to wait for: %v", err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		err := client.WaitFor(ctx, "t.a", "t.b")
+		waited := make(chan error, 2)
+		ctx, pass := deadline(t)
+		go func() { waited <- client.WaitFor(ctx, "t.a", "t.b") }()
+		awaitWaitFor(t)
+		pass()
+		err := receive(t, waited)
 		wantStatus(t, err, StatusTimeout)
 		if !errors.Is(err, context.DeadlineExceeded) || fmt.Sprint(err) != `ubus: wait for "t.b": no answer: context deadline exceeded (Request timed out)` {
 			t.Errorf("error %v", err)
 		}
-		waited := make(chan error, 2)
 		for range 2 {
 			go func() { waited <- client.WaitFor(t.Context(), "t.b", "t.a", "t.c") }()
 		}
@@ -172,6 +174,14 @@ func TestWaitFor(t *testing.T) {
 		if err := receive(t, waited); !errors.Is(err, ErrClosed) {
 			t.Errorf("closed while waiting: %v", err)
 		}
+	})
+}
+
+// awaitWaitFor waits until a WaitFor has found something missing.
+func awaitWaitFor(t *testing.T) {
+	t.Helper()
+	eventually(t, "it waits", func() bool {
+		return somebody("[select", "]:\ngithub.com/wgnetifd/wgnetifd/internal/ubus.(*Conn).WaitFor(")
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 
@@ -28,6 +29,7 @@ type playback struct {
 	seqs    map[uint16]uint16 // the client's sequence number for a recorded one
 	ids     map[uint32]uint32 // the client's object id for a recorded one
 	extra   []string          // messages that are not in the recording
+	echo    chan struct{}     // has a token when the client has answered caughtUp
 	fresh   uint32            // last id that was made up
 }
 
@@ -36,7 +38,7 @@ func play(t *testing.T, entries []*recording.Entry) *playback {
 	p := &playback{
 		t: t, entries: entries, used: make([]bool, len(entries)),
 		seqs: make(map[uint16]uint16), ids: make(map[uint32]uint32),
-		done: make(chan struct{}), fresh: 0x7e570000,
+		done: make(chan struct{}), echo: make(chan struct{}, 1), fresh: 0x7e570000,
 	}
 	p.socket = fake(t, func(conn net.Conn) {
 		defer close(p.done)
@@ -89,6 +91,12 @@ func optional(e *recording.Entry) bool {
 func (p *playback) receive(f *wire.Frame) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if a := wire.Parse(f.Blob); f.Type == wire.Status {
+		if id, _ := a.Uint32(wire.AttrObjID); id == nobody {
+			p.echo <- struct{}{}
+			return
+		}
+	}
 	want := key(f)
 	for i, e := range p.entries {
 		if e.Dir != "c2s" || !e.IsFrame() || p.used[i] {
@@ -250,6 +258,27 @@ func (p *playback) awaits() *recording.Entry {
 		return nil
 	}
 	return p.entries[p.pos]
+}
+
+// nobody is the id of an object that the client does not have.
+const nobody = 0x7e560000
+
+// caughtUp waits until the client has read all that it was sent: then it refuses a
+// call of an object that it does not have.
+func (p *playback) caughtUp(t *testing.T) {
+	t.Helper()
+	p.mu.Lock()
+	write(p.conn, wire.New(wire.Header{Type: wire.Invoke, Peer: nobody}).Uint32(wire.AttrObjID, nobody).String(wire.AttrMethod, "m"), false)
+	p.mu.Unlock()
+	receive(t, p.echo)
+}
+
+// happened reports whether a message and all that come before it in the recording
+// have been sent.
+func (p *playback) happened(e *recording.Entry) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Contains(p.entries[:p.pos], e)
 }
 
 // missing lists what the recorded client sent and ours did not.

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -77,6 +76,15 @@ func TestHandlersAreBounded(t *testing.T) {
 		wantStatus(t, err, StatusNoMemory)
 		close(release)
 		group.Wait()
+		eventually(t, "a handler has ended", func() bool { // It answers before that.
+			l, err := server.current()
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.handlers.mu.Lock()
+			defer l.handlers.mu.Unlock()
+			return l.handlers.count < maxHandlers
+		})
 		if _, err := client.Call(t.Context(), "t.obj", "wait", nil); err != nil {
 			t.Errorf("afterwards: %v", err)
 		}
@@ -154,17 +162,41 @@ func subscribe(t *testing.T, c *Conn, path string, to chan<- string) *Subscripti
 // A subscriber that dies does not answer; the others' answers are kept.
 func TestNotifyWaitForTheDead(t *testing.T) {
 	eachBus(t, func(t *testing.T, b *bus) {
-		p := publish(t, b.dial(t), "t.obj")
+		server, answers := b.dial(t), b.dial(t)
+		p := publish(t, server, "t.obj")
 		got := make(chan string, 10)
-		subscribe(t, b.dial(t), "t.obj", got)
+		subscribe(t, answers, "t.obj", got)
 		dies := b.dial(t)
 		if _, err := dies.Subscribe(t.Context(), "t.obj", func(string, blobmsg.Table) { dies.Close() }); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-		replies, err := p.NotifyWait(ctx, "ask", nil)
-		wantStatus(t, err, StatusTimeout)
+		ctx, pass := deadline(t)
+		var replies []NotifyReply
+		ended := make(chan error, 1)
+		go func() {
+			var err error
+			replies, err = p.NotifyWait(ctx, "ask", nil)
+			ended <- err
+		}()
+		receive(t, got)
+		eventually(t, "the answer is sent", func() bool {
+			l, err := answers.current()
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.refusals.mu.Lock()
+			defer l.refusals.mu.Unlock()
+			return l.loose.Load() && l.refusals.count == 0
+		})
+		receive(t, dies.Done())
+		// What is answered to these comes behind it, to ubusd and from there.
+		for _, c := range []*Conn{answers, server} {
+			if _, err := c.Lookup(t.Context(), "t.obj"); err != nil {
+				t.Error(err)
+			}
+		}
+		pass()
+		wantStatus(t, receive(t, ended), StatusTimeout)
 		if len(replies) != 1 {
 			t.Errorf("%d replies", len(replies))
 		}

@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long something that must happen may take.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // TestConformanceFrames plays the clients' side of every recording of the real
 // ubusd to the broker, in the recorded order, and compares all that each
