@@ -62,6 +62,9 @@ func newLab(t *testing.T, o Options, scripts ...string) *lab {
 	o.Dir, o.Log = l.dir, logline.New(l.log)
 	l.runner = New(o)
 	l.runner.functions = filepath.Join(l.out, "functions.sh")
+	// What a script wrote is lost if a busy machine reads it later than that after the
+	// script's end; without a process in the background nobody waits that long.
+	l.runner.linger = patience
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -145,6 +148,16 @@ func (l *lab) untilGone(name string) {
 func (l *lab) logged(want string) {
 	l.Helper()
 	l.until("logged: "+want, func() bool { return strings.Contains(l.log.String(), want) })
+}
+
+// openFifo lets a script go on that reads from $OUT/fifo.
+func (l *lab) openFifo() {
+	l.Helper()
+	fifo, err := os.OpenFile(filepath.Join(l.out, "fifo"), os.O_WRONLY, 0)
+	if err != nil {
+		l.Fatal(err)
+	}
+	_ = fifo.Close() // Nothing was written.
 }
 
 func TestEnvironment(t *testing.T) {

@@ -37,9 +37,10 @@ func TestHang(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t, Options{Timeout: 500 * time.Millisecond},
-				"10-hang", c.script, "20-next", "echo next >>$OUT/next")
+				"10-hang", c.script, "20-next", "[ -s $OUT/pids ] && echo next >>$OUT/next")
 			l.runner.grace = 300 * time.Millisecond
-			for n := range 3 { // on a busy machine 20-next may be too slow once
+			l.runner.linger = 300 * time.Millisecond
+			for n := range 100 { // on a busy machine both may be too slow a few times
 				l.runner.Put(peerEvent(n, "a", "b"))
 			}
 			l.until("20-next has run", func() bool { return l.file("next") != "" })
@@ -53,10 +54,15 @@ func TestHang(t *testing.T) {
 // What a script leaves in the background goes on, and nobody waits for it, even
 // though it holds the script's output.
 func TestBackground(t *testing.T) {
-	l := newLab(t, Options{}, "10-fork", `sleep 1000 & echo $! >>$OUT/pids; echo started`, "20-next", "echo next >>$OUT/next")
+	l := newLab(t, Options{}, "10-fork", `sleep 1000 & echo $! >>$OUT/pids; echo started; read line <$OUT/fifo`, "20-next", "echo next >>$OUT/next")
+	l.runner.linger = 500 * time.Millisecond
+	if err := unix.Mkfifo(l.out+"/fifo", 0o600); err != nil {
+		t.Fatal(err)
+	}
 	l.runner.Put(peerEvent(1, "a", "b"))
+	l.logged("hotplug: started (script=10-fork") // while it runs: see newLab
+	l.openFifo()
 	l.untilFile("next", "next\n")
-	l.logged("hotplug: started (script=10-fork")
 	l.stop()
 	for _, text := range strings.Fields(l.file("pids")) {
 		var pid int
@@ -87,12 +93,13 @@ func TestStop(t *testing.T) {
 // that is gone, is left alone.
 func TestUnkillable(t *testing.T) {
 	l := newLab(t, Options{Timeout: 100 * time.Millisecond}, "10-stuck", "[ $STATE = b ] || exit 0; echo $$ >>$OUT/pids; sleep 1000", "20-next", "echo $STATE >>$OUT/next")
-	l.runner.grace = 10 * time.Millisecond
+	l.runner.grace, l.runner.linger = 10*time.Millisecond, 10*time.Millisecond
 	pids := make(chan int, 100)
 	l.runner.signal = func(pid int, _ bool) error { pids <- pid; return nil }
 	l.runner.Put(peerEvent(1, "a", "b"))
 	l.untilFile("next", "b\n")
 	l.logged("error: hotplug script cannot be killed and is left alone")
+	l.until("10-stuck has begun", func() bool { return l.file("pids") != "" })
 	_ = signalGroup(<-pids, true)
 	l.untilGone("pids")
 }
@@ -117,11 +124,7 @@ echo "$INTERFACE $OLDSTATE $STATE" >>$OUT/ran`)
 		l.runner.Put(Event{Action: Interface, Interface: fmt.Sprint("more", n), OldState: "up", State: "down"})
 	}
 	t.Logf("1,060 events put in %v", time.Since(begin))
-	fifo, err := os.OpenFile(l.out+"/fifo", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fifo.Close()
+	l.openFifo()
 	want := "gate a b\n"
 	for n := 10; n < 50; n++ {
 		want += fmt.Sprintf("wg%d 0 20\n", n)
