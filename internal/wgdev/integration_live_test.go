@@ -2,9 +2,11 @@ package wgdev_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -34,7 +36,7 @@ func TestPortTaken(t *testing.T) {
 	if err := s.SetUp(name, true); err != nil {
 		t.Fatal(err)
 	}
-	awaitUp(t, s, name)
+	awaitUp(t, name)
 	err = s.Configure(name, plan.Changes{PrivateKey: &ourKey, ListenPort: &taken, FwMark: &ourMark, Peers: manyPeers(2)})
 	if err == nil || !strings.Contains(err.Error(), "listen on port "+strconv.Itoa(int(taken))) {
 		t.Errorf("%v, want an error about port %d", err, taken)
@@ -50,18 +52,29 @@ func TestPortTaken(t *testing.T) {
 }
 
 // awaitUp waits for a userspace device, which opens its port some time after the
-// link is up.
-func awaitUp(t *testing.T, s *wgdev.System, name string) {
+// link is up. To try whether the port is free would take it from the device.
+func awaitUp(t *testing.T, name string) {
 	t.Helper()
-	for range 500 {
-		conn, err := net.ListenPacket("udp", ":"+strconv.Itoa(int(ourPort)))
+	port := fmt.Sprintf(":%04X ", ourPort)
+	if !await(func() bool {
+		sockets, err := os.ReadFile("/proc/thread-self/net/udp")
 		if err != nil {
-			return
+			t.Fatal(err)
 		}
-		conn.Close()
-		time.Sleep(10 * time.Millisecond)
+		return strings.Contains(string(sockets), port)
+	}) {
+		t.Fatalf("%s does not listen on port %d", name, ourPort)
 	}
-	t.Fatalf("%s does not listen on port %d", name, ourPort)
+}
+
+// await waits until something is so, and reports whether it is.
+func await(so func() bool) bool {
+	for limit := time.Now().Add(30 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(limit) {
+			return false
+		}
+	}
+	return true
 }
 
 func TestHandshakeIsRead(t *testing.T) {
@@ -101,11 +114,15 @@ func TestHandshakeIsRead(t *testing.T) {
 	b.Do(func() {
 		s := wgdev.NewSystem()
 		defer s.Close()
-		got, err := s.Read("wgb")
-		if err != nil || len(got.Peers) != 1 {
-			t.Fatalf("%d peers, %v", len(got.Peers), err)
-		}
-		p := got.Peers[0]
+		var p plan.ActualPeer
+		await(func() bool { // What was sent is counted a little later.
+			got, err := s.Read("wgb")
+			if err != nil || len(got.Peers) != 1 {
+				t.Fatalf("%d peers, %v", len(got.Peers), err)
+			}
+			p = got.Peers[0]
+			return p.TxBytes > 0
+		})
 		if p.LastHandshake.Before(begin) || p.LastHandshake.After(time.Now()) {
 			t.Errorf("last handshake %v, want one since %v", p.LastHandshake, begin)
 		}

@@ -215,7 +215,11 @@ func TestCountersGoOn(t *testing.T) {
 			t.Fatal("the peer is gone")
 			return plan.ActualPeer{}
 		}
-		before := of()
+		var before, after plan.ActualPeer
+		await(func() bool { // What was sent is counted a little later.
+			before = of()
+			return before.TxBytes > 0
+		})
 		if before.LastHandshake.IsZero() || before.RxBytes == 0 || before.TxBytes == 0 {
 			t.Fatalf("after a ping: %+v", before)
 		}
@@ -248,12 +252,15 @@ func TestCountersGoOn(t *testing.T) {
 			if err := a.Ping("10.0.0.2"); err != nil {
 				t.Fatalf("%s: %v", step.name, err)
 			}
-			after := of()
+			// An echo request in a tunnel is at least as long as itself.
+			counted := await(func() bool {
+				after = of()
+				return after.RxBytes >= before.RxBytes+84 && after.TxBytes >= before.TxBytes+84
+			})
 			if !after.LastHandshake.Equal(before.LastHandshake) {
 				t.Errorf("%s took a new handshake", step.name)
 			}
-			// An echo request in a tunnel is at least as long as itself.
-			if after.RxBytes < before.RxBytes+84 || after.TxBytes < before.TxBytes+84 {
+			if !counted {
 				t.Errorf("%s, after which a ping was sent: %d and %d bytes, before %d and %d",
 					step.name, after.RxBytes, after.TxBytes, before.RxBytes, before.TxBytes)
 			}
