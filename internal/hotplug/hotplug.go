@@ -132,10 +132,7 @@ func (r *Runner) Run(ctx context.Context) {
 		}
 		scripts := r.scripts()
 		if len(scripts) == 0 {
-			r.mu.Lock()
-			r.queue.clear()
-			r.mu.Unlock()
-			continue
+			continue // One that is installed right now gets the next event.
 		}
 		if dropped > 0 {
 			r.Log.Warn("hotplug scripts are slower than changes come: the oldest changes were dropped", "dropped", dropped)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/wgnetifd/wgnetifd/internal/logline"
 )
 
 // What one script does to itself does nothing to the others.
@@ -74,6 +76,31 @@ func TestBackground(t *testing.T) {
 		}
 	}
 	l.untilGone("pids")
+}
+
+// What was there before the deadline is read by whoever comes after it.
+func TestLateReader(t *testing.T) {
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	defer in.Close() // held, as by a process in the background
+	if _, err := in.WriteString(strings.Repeat("there\n", 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	var text log
+	lines := &output{log: logline.New(&text)}
+	lines.readAll(out)
+	if n := strings.Count(text.String(), "hotplug: there\n"); n != maxLines {
+		t.Errorf("%d lines of %d were logged", n, maxLines)
+	}
+	if want := (1000 - maxLines) * len("there"); lines.dropped != want {
+		t.Errorf("%d bytes were left out, want %d", lines.dropped, want)
+	}
 }
 
 // The end of the context is the end of what runs; nothing of what waits runs.

@@ -2,6 +2,7 @@ package hotplug
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"syscall"
@@ -39,7 +40,7 @@ func (r *Runner) run(ctx context.Context, script string, env []string, log *logl
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		lines.readFrom(p.output)
+		lines.readAll(p.output)
 	}()
 
 	timeout := time.NewTimer(r.Timeout)
@@ -143,9 +144,22 @@ const (
 	maxLine  = 256
 )
 
-// readFrom reads to the end: a script that writes more than is logged must not
-// wait for a reader.
-func (o *output) readFrom(f *os.File) {
+// readAll reads to the end, or to the deadline and what is there then: whoever reads
+// on a busy router may get his turn only after it, and is refused what was there long
+// before.
+func (o *output) readAll(f *os.File) {
+	if err := o.readFrom(f); errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = f.SetReadDeadline(time.Now().Add(lastLook))
+		_ = o.readFrom(f)
+	}
+}
+
+// lastLook is long enough to read what is there.
+const lastLook = 10 * time.Millisecond
+
+// readFrom reads until there is an error: a script that writes more than is logged
+// must not wait for a reader.
+func (o *output) readFrom(f *os.File) error {
 	var buffer [2048]byte
 	for {
 		n, err := f.Read(buffer[:])
@@ -153,7 +167,7 @@ func (o *output) readFrom(f *os.File) {
 			o.add(c)
 		}
 		if err != nil {
-			return
+			return err
 		}
 	}
 }
