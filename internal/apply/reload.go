@@ -20,6 +20,9 @@ import (
 // that of whoever calls `wgnetifd up`.
 var ErrNotUp = errors.New("the interface is not up")
 
+// errUnknown is ErrNotUp where netifd does not know the interface.
+var errUnknown = fmt.Errorf("%w: %w", ErrNotUp, netifd.ErrNoInterface)
+
 // ErrStale: somebody else has carried out another plan since.
 var ErrStale = errors.New("the interface is another than was planned")
 
@@ -32,7 +35,8 @@ var ErrStale = errors.New("the interface is another than was planned")
 // the configuration names another endpoint now. Changed is what it says of these.
 // Problems are told to nobody but the caller, in Run.Conf.Problems and Run.Failed.
 //
-// The error is ErrNotUp, a *Failure, or why netifd could not be asked.
+// The error is ErrNotUp, with netifd.ErrNoInterface where that is why, a *Failure, or
+// why netifd could not be asked.
 //
 // last is the run before, which is not to be used any more for what it wants; nil if
 // there was none. Peers that are the same as they were then are not planned again.
@@ -83,8 +87,11 @@ func (s *System) Reload(ctx context.Context, iface string, pkg *uci.Package, net
 // whileUp returns ErrNotUp where netifd takes the interface down, or knows it no
 // more, since it was asked: what has been done goes with it.
 func whileUp(err error) error {
-	if errors.Is(err, netifd.ErrTearingDown) || errors.Is(err, netifd.ErrNoInterface) {
+	switch {
+	case errors.Is(err, netifd.ErrTearingDown):
 		return ErrNotUp
+	case errors.Is(err, netifd.ErrNoInterface):
+		return errUnknown
 	}
 	return err
 }
@@ -260,7 +267,7 @@ func (n Netifd) Running(ctx context.Context, _ *Run, iface string) error {
 	s, err := n.Client.Status(ctx, iface)
 	switch {
 	case errors.Is(err, netifd.ErrNoInterface):
-		return ErrNotUp
+		return errUnknown
 	case err != nil:
 		return fmt.Errorf("netifd was not asked: %w", err)
 	case !s.Up:

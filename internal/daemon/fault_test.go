@@ -136,14 +136,15 @@ func (d *Daemon) awaitNoObject(t *testing.T) {
 	}
 }
 
-// TestBusRestarts: a new ubusd, and a new netifd, find everything as it was.
+// TestBusRestarts: a new ubusd, and a new netifd, find everything as it was. Netifd is
+// back on it up to two seconds after the daemon, which gives up nothing meanwhile.
 func TestBusRestarts(t *testing.T) {
 	r := newRig(t, wg(0, "")+steady)
 	r.withNetifd("wg0")
 	r.start()
 	r.awaitUp("wg0")
 	r.settled()
-	for range 3 {
+	for round := range 3 {
 		_ = r.netifd.broker.Close()
 		r.configure(wg(0, "") + steady)
 		if got := r.reload(); len(got.Refused) != 1 || !strings.Contains(got.Refused[0].Text, "netifd was not asked") {
@@ -151,12 +152,19 @@ func TestBusRestarts(t *testing.T) {
 		}
 		r.netifd.disconnect()
 		r.netifd.startBus()
+		if round > 0 {
+			r.withoutNetifd()
+		}
 		r.netifd.connect()
 		r.await("the object", func() bool {
 			_, err := r.netifd.conn.Call(t.Context(), Object, "peers", nil)
 			return err == nil
 		})
 		r.awaitKept("wg0")
+		r.await("a reload that refuses nothing", func() bool { return len(r.reload().Refused) == 0 })
+	}
+	if log := r.journal.String(); strings.Contains(log, "is down") {
+		t.Errorf("a peer was given up:\n%s", log)
 	}
 	if w, k, told := r.devices.Writes(), r.kernel.Writes(), r.netifd.take(); len(w)+len(k)+len(told) > 0 {
 		t.Errorf("wrote %+v, %+v, told netifd %q", w, k, told)
@@ -171,6 +179,19 @@ func TestBusRestarts(t *testing.T) {
 	r.await("the address", func() bool { return len(r.addresses("wg0")) == 2 })
 	r.isAsConfigured("wg0")
 	r.netifd.disconnect() // so that it is not taken for one of the daemon's
+}
+
+// withoutNetifd has the daemon look at wg0 on a bus that netifd is not on.
+func (r *rig) withoutNetifd() {
+	r.t.Helper()
+	r.await("the daemon on the bus", func() bool {
+		got := r.reload()
+		return len(got.Refused) == 1 && strings.HasPrefix(got.Refused[0].Text, "netifd is not on ubus")
+	})
+	r.awaitKept("wg0")
+	if w, k := r.devices.Writes(), r.kernel.Writes(); len(w)+len(k) > 0 {
+		r.t.Errorf("without netifd were written %+v, %+v", w, k)
+	}
 }
 
 // TestRaces: reloads, setups, teardowns, changed files, deleted devices and links

@@ -9,6 +9,7 @@ import (
 
 	"github.com/wgnetifd/wgnetifd/internal/apply"
 	"github.com/wgnetifd/wgnetifd/internal/logline"
+	"github.com/wgnetifd/wgnetifd/internal/netifd"
 	"github.com/wgnetifd/wgnetifd/internal/plan"
 	"github.com/wgnetifd/wgnetifd/uci"
 	"github.com/wgnetifd/wgnetifd/uci/schema"
@@ -248,6 +249,7 @@ func (k *keeper) apply(ctx context.Context, in *inbox) {
 	var run *apply.Run
 	if err == nil {
 		run, err = k.d.o.System.Reload(ctx, k.name, pkg, k.network(), before)
+		err = k.d.orAway(ctx, err)
 		k.takeOver(ctx, run, pkg, err, explicit, in.again)
 	}
 	if explicit {
@@ -292,67 +294,29 @@ func (k *keeper) takeOver(ctx context.Context, run *apply.Run, pkg *uci.Package,
 			k.log.Info("applied the configuration", "peers", len(run.Want.Peers))
 		}
 	case errors.Is(err, apply.ErrNotUp):
+		kept := k.run != nil
 		k.drop()
 		if conf, err := schema.Load(pkg, k.name); err == nil {
 			k.conf, k.route, k.changed = conf, plan.NumbersOf(pkg, conf), true
 		}
 		k.revive(ctx, explicit, again)
+		if kept && errors.Is(err, netifd.ErrNoInterface) {
+			k.tryAgain() // Coming back, netifd publishes one interface after the other.
+		}
 	default:
 		// What runs goes on as it was; the status shows what the file says.
-		k.refuse(ctx, run, err)
+		if errors.Is(err, errAway) {
+			k.tryAgain()
+		} else {
+			k.refuse(ctx, run, err)
+		}
 		if conf, err := schema.Load(pkg, k.name); err == nil {
 			k.conf, k.changed = conf, true
+			if k.run == nil {
+				k.route = plan.NumbersOf(pkg, conf)
+			}
 		}
 	}
-}
-
-// revive brings an interface up that netifd gave up on, now that its configuration
-// can be used. Explicit: somebody says that it has changed; again: nobody does, and
-// what was in the way, such as a full disk, may be gone by now.
-func (k *keeper) revive(ctx context.Context, explicit, again bool) {
-	if k.d.o.Bus == nil || k.conf == nil || k.conf.Disabled || !k.conf.Usable() {
-		k.calm()
-		return
-	}
-	s, err := k.d.client.Status(ctx, k.name)
-	switch {
-	case err == nil && s.Pending: // Nobody tells when a setup fails.
-	case err != nil || !apply.GaveUp(s) || !k.d.o.System.State.Failed(k.name) || !explicit && apply.Hopeless(s):
-		k.calm()
-		return
-	case explicit || again:
-		k.log.Info("the configuration is good, netifd is told to bring the interface up")
-		if err := k.d.client.Start(ctx, k.name); err != nil {
-			k.log.Error("netifd does not bring it up", "error", err)
-		} else {
-			k.revived = true
-		}
-	}
-	k.tryAgain()
-}
-
-// Between tries of what failed and may not fail for ever: a disk was full, netifd
-// did not answer, the kernel had no memory.
-const (
-	firstAgain = 2 * time.Second
-	lastAgain  = 2 * time.Minute
-)
-
-// tryAgain has the keeper try once more, after a wait that grows.
-func (k *keeper) tryAgain() {
-	if k.again != nil {
-		return
-	}
-	k.delay = min(max(2*k.delay, firstAgain), lastAgain)
-	k.again = time.AfterFunc(k.delay, func() { k.post(func(in *inbox) { in.again = true }) })
-}
-
-// calm notes that nothing has to be tried again.
-func (k *keeper) calm() {
-	if k.again != nil {
-		k.again.Stop()
-	}
-	k.again, k.delay = nil, 0
 }
 
 // drop forgets an interface that is not up.
@@ -380,7 +344,10 @@ func (k *keeper) adjust(ctx context.Context, writes []plan.PeerChange) {
 	begin := time.Now()
 	run, err := k.d.o.System.Adjust(ctx, k.run, writes)
 	k.adjusting.Store(int64(time.Since(begin)))
+	err = k.d.orAway(ctx, err)
 	switch {
+	case errors.Is(err, errAway):
+		k.tryAgain()
 	case errors.Is(err, apply.ErrNotUp):
 		k.drop()
 	case errors.Is(err, apply.ErrStale):

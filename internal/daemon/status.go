@@ -104,7 +104,7 @@ func (k *keeper) askNetifd(ctx context.Context, in *status.Input) {
 	}
 	s, err := k.d.client.Status(ctx, k.name)
 	if err != nil {
-		in.NetifdErr = err
+		in.NetifdErr = k.d.orAway(ctx, err)
 		return
 	}
 	in.Netifd = s

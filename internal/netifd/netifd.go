@@ -30,7 +30,8 @@ var _ Bus = (*ubus.Conn)(nil)
 // Client tells netifd about interfaces.
 type Client struct{ Bus Bus }
 
-const object = "network.interface"
+// Object is the path of netifd's object for all interfaces. That of one is below it.
+const Object = "network.interface"
 
 // Update announces the state of an interface that is up. Sent again it is a
 // difference: netifd changes what differs and nothing else.
@@ -73,7 +74,7 @@ func (c Client) Fail(ctx context.Context, iface string) error {
 }
 
 func (c Client) notify(ctx context.Context, iface string, msg blobmsg.Table) error {
-	_, err := c.Bus.Call(ctx, object, "notify_proto", msg)
+	_, err := c.Bus.Call(ctx, Object, "notify_proto", msg)
 	switch {
 	case errors.Is(err, ubus.StatusPermissionDenied):
 		return ErrTearingDown
@@ -110,7 +111,7 @@ func (e Error) same(o Error) bool { return e.Code == o.Code && slices.Equal(e.Wo
 
 // Status asks for one interface. ErrNoInterface when there is none.
 func (c Client) Status(ctx context.Context, iface string) (*Status, error) {
-	reply, err := c.Bus.Call(ctx, object+"."+iface, "status", nil)
+	reply, err := c.Bus.Call(ctx, Object+"."+iface, "status", nil)
 	if errors.Is(err, ubus.StatusNotFound) {
 		return nil, ErrNoInterface
 	}
@@ -151,7 +152,7 @@ func parseStatus(t blobmsg.Table) *Status {
 
 // Start has netifd bring an interface up, as `ifup` does.
 func (c Client) Start(ctx context.Context, iface string) error {
-	_, err := c.Bus.Call(ctx, object+"."+iface, "up", nil)
+	_, err := c.Bus.Call(ctx, Object+"."+iface, "up", nil)
 	if errors.Is(err, ubus.StatusNotFound) {
 		return ErrNoInterface
 	}
