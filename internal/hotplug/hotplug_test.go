@@ -62,9 +62,6 @@ func newLab(t *testing.T, o Options, scripts ...string) *lab {
 	o.Dir, o.Log = l.dir, logline.New(l.log)
 	l.runner = New(o)
 	l.runner.functions = filepath.Join(l.out, "functions.sh")
-	// What a script wrote is lost if a busy machine reads it later than that after the
-	// script's end; without a process in the background nobody waits that long.
-	l.runner.linger = patience
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

@@ -148,14 +148,31 @@ const (
 // on a busy router may get his turn only after it, and is refused what was there long
 // before.
 func (o *output) readAll(f *os.File) {
-	if err := o.readFrom(f); errors.Is(err, os.ErrDeadlineExceeded) {
-		_ = f.SetReadDeadline(time.Now().Add(lastLook))
-		_ = o.readFrom(f)
+	if err := o.readFrom(f); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return
 	}
+	raw, err := f.SyscallConn()
+	if err != nil || f.SetReadDeadline(time.Time{}) != nil {
+		return
+	}
+	_ = raw.Read(func(fd uintptr) bool {
+		var buffer [pipeSize / 16]byte
+		for range pipeSize / len(buffer) {
+			n, err := unix.Read(int(fd), buffer[:]) // does not wait
+			if err != nil || n == 0 {
+				break
+			}
+			for _, c := range buffer[:n] {
+				o.add(c)
+			}
+		}
+		return true
+	})
 }
 
-// lastLook is long enough to read what is there.
-const lastLook = 10 * time.Millisecond
+// pipeSize is how much a pipe holds, in bytes (pipe(7)). A process in the background
+// that goes on writing is not followed.
+const pipeSize = 65536
 
 // readFrom reads until there is an error: a script that writes more than is logged
 // must not wait for a reader.
